@@ -1,0 +1,8 @@
+"""Day files: listed, fetched, checked, unpacked and read as columns, in bounded memory."""
+
+from .fetch import fetched
+from .listing import hrefs, s3_keys
+from .rows import blocks, check, stamped
+from .unpack import ByteStream
+
+__all__ = ["ByteStream", "blocks", "check", "fetched", "hrefs", "s3_keys", "stamped"]

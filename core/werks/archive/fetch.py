@@ -1,0 +1,98 @@
+"""A published file on this disk: downloaded, checked against its checksum, kept or thrown away."""
+
+import hashlib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from ..components import File
+from ..errors import ChecksumError, MissingError, WerksError
+from ..http import Http
+
+Content = Callable[[File], Iterable[bytes]]
+
+
+@contextmanager
+def fetched(
+    file: File, http: Http, cache: Path | None = None, content: Content | None = None
+) -> Iterator[Path]:
+    """Yield the path of a file that is whole; what was downloaded is removed after, unless cached.
+
+    MissingError where it is not published, ChecksumError where its bytes are not those that were.
+    """
+    if file.url.startswith("file:"):
+        yield _local(file)
+        return
+    if cache is not None:
+        yield _cached(file, http, cache, content)
+        return
+    with tempfile.TemporaryDirectory(prefix="werks-") as folder:
+        path = Path(folder) / _safe(file.name)
+        _bring(file, http, path, content)
+        yield path
+
+
+def _local(file: File) -> Path:
+    path = Path(unquote(urlsplit(file.url).path))
+    if not path.is_file():
+        raise MissingError(f"{path}: there is no such file")
+    if file.checksum.startswith("sha256:"):
+        _verify(file, path, file.checksum)
+    return path
+
+
+def _cached(file: File, http: Http, cache: Path, content: Content | None) -> Path:
+    parts = urlsplit(file.url)
+    folders = [_safe(part) for part in (parts.netloc, *parts.path.split("/")) if part]
+    path = cache.joinpath(*folders)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            _bring(file, http, aside, content)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    return path
+
+
+def _bring(file: File, http: Http, path: Path, content: Content | None) -> None:
+    try:
+        if content is not None:
+            with path.open("wb") as out:
+                out.writelines(content(file))
+        else:
+            http.download(file.url, path)
+    except OSError as error:
+        raise WerksError(
+            f"{path}: {file.name} cannot be kept there: {error.strerror}; make room or set TMPDIR"
+        ) from error
+    if file.checksum:
+        _verify(file, path, _published(file, http))
+
+
+def _published(file: File, http: Http) -> str:
+    if file.checksum.startswith("sha256:"):
+        return file.checksum
+    found = re.match(r"[0-9a-fA-F]{64}\b", http.text(file.checksum).strip())
+    if not found:
+        raise ChecksumError(f"{file.checksum}: holds no SHA-256 checksum; try again later")
+    return f"sha256:{found[0].lower()}"
+
+
+def _verify(file: File, path: Path, checksum: str) -> None:
+    with path.open("rb") as data:
+        digest = f"sha256:{hashlib.file_digest(data, 'sha256').hexdigest()}"
+    if digest != checksum.lower():
+        raise ChecksumError(
+            f"{file.url}: the checksum is {digest}, published is {checksum}; the file is broken or"
+            " was replaced: run again"
+        )
+
+
+def _safe(part: str) -> str:
+    return re.sub(r"[^\w.-]", "_", part).lstrip(".") or "_"

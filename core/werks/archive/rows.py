@@ -1,0 +1,192 @@
+"""A stream of comma-separated text as blocks of typed columns, with errors that name the row."""
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from ..amounts import ints
+from ..errors import DataError, MessageError
+from ..schema import times
+
+# What the CSV reader takes at once, and what a block has at least (the last one may have fewer):
+# the reader is at its best with a megabyte, the transforms with 64 k rows.
+_BYTES = 1 << 20
+_ROWS = 1 << 16
+# Bitcoin's first day and the year 2100, in nanoseconds since 1970.
+_FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
+
+
+def blocks(
+    stream: BinaryIO,
+    name: str,
+    columns: Mapping[str, pa.DataType],
+    header: Sequence[str] | None = None,
+    optional: Mapping[str, pa.DataType] | None = None,
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield (number of the block's first row, block) of comma-separated text, in order.
+
+    A block has the `columns`, and those of the `optional` ones that the file has. `header` names
+    the columns of a file without a header line. Rows count from 1, the header line included.
+    MessageError names the row whose text is not what its column holds; DataError one in which a
+    field is empty.
+    """
+    first = int(header is None)
+    names = list(header) if header is not None else _names(stream, name, columns)
+    wanted = dict(columns) | {k: v for k, v in (optional or {}).items() if k in names}
+    row = first + 1
+    reading = _read(stream, names, first, wanted)
+    while True:
+        try:
+            block = next(reading)
+        except StopIteration:
+            return
+        except pa.ArrowInvalid as error:
+            _explain(stream, name, (names, wanted), row, error)
+        for column in wanted:
+            empty = block[column].null_count
+            if empty:
+                bad = int(np.argmax(block[column].is_null().to_numpy(zero_copy_only=False)))
+                raise DataError(f"{name}: row {row + bad}: {column} is empty")
+        yield row, block
+        row += block.num_rows
+
+
+def check(good: npt.NDArray[np.bool_], name: str, row: int, say: Callable[[int], str]) -> None:
+    """Raise DataError for the first row that is not good; `say` tells what is wrong with it."""
+    if not good.all():
+        bad = int(np.argmin(good))
+        raise DataError(f"{name}: row {row + bad}: {say(bad)}")
+
+
+def stamped(values: Any, unit: int, name: str, row: int) -> pa.Array:
+    """Return a timestamp column out of whole numbers of `unit` nanoseconds each.
+
+    `values` are an integer column, an integer array, or the limbs of a decimal column. DataError
+    names the row whose time does not lie between 2009 and 2100: it is in another unit.
+    """
+    if isinstance(values, pa.Array):
+        values = values.to_numpy()
+    numbers = ints(values) if values.ndim > 1 else values
+    good = (numbers >= _FIRST_TIME // unit) & (numbers < _LAST_TIME // unit)
+    check(
+        np.asarray(good, bool),
+        name,
+        row,
+        lambda bad: f"timestamp {numbers[bad]} is not a time in units of {unit} ns",
+    )
+    return times(numbers.astype(np.int64) * unit)
+
+
+def _names(stream: Any, name: str, columns: Mapping[str, pa.DataType]) -> list[str]:
+    line = stream.first_line().decode("utf-8-sig", "replace")
+    names = next(csv.reader([line]), [])
+    missing = [column for column in columns if column not in names]
+    if missing:
+        raise MessageError(
+            f"{name}: unknown header {line[:200]!r}: there is no column {', '.join(missing)}"
+        )
+    return names
+
+
+def _read(
+    stream: BinaryIO, names: Sequence[str], skip: int, wanted: Mapping[str, pa.DataType]
+) -> Iterator[pa.RecordBatch]:
+    try:
+        reader = pacsv.open_csv(
+            stream,
+            pacsv.ReadOptions(
+                block_size=_BYTES,
+                column_names=list(names),
+                skip_rows=skip,
+                use_threads=getattr(stream, "ahead", False),
+            ),
+            pacsv.ParseOptions(),
+            pacsv.ConvertOptions(
+                column_types=dict(wanted), include_columns=list(wanted), null_values=[""]
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):  # a header and no rows: a day without trades
+            return
+        raise
+    pending: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in reader:
+        pending.append(batch)
+        rows += batch.num_rows
+        if rows >= _ROWS:
+            yield _joined(pending)
+            pending, rows = [], 0
+    if rows:
+        yield _joined(pending)
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _explain(
+    stream: Any,
+    name: str,
+    shape: tuple[Sequence[str], Mapping[str, Any]],
+    row: int,
+    error: Exception,
+) -> NoReturn:
+    """Find the row that the CSV reader stumbled over, by reading again, and name it."""
+    names, wanted = shape
+    with stream.reopen() as again:
+        lines = io.TextIOWrapper(io.BufferedReader(_Raw(again)), "utf-8", "replace", newline="")
+        for number, cells in enumerate(csv.reader(lines), 1):
+            if number < row or not cells:
+                continue
+            if len(cells) != len(names):
+                raise MessageError(
+                    f"{name}: row {number} has {len(cells)} fields, expected {len(names)}"
+                ) from error
+            for column, kind in wanted.items():
+                text = cells[names.index(column)]
+                if text and not _readable(text, kind):
+                    raise MessageError(
+                        f"{name}: row {number}: {column} cannot be {text[:80]!r}: {_words(kind)}"
+                    ) from error
+    raise MessageError(f"{name}: cannot be read as CSV: {error}") from error
+
+
+class _Raw(io.RawIOBase):
+    """A ByteStream as the raw file that the standard library's text layer wants."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _readable(text: str, kind: pa.DataType) -> bool:
+    try:
+        if pa.types.is_decimal(kind):
+            exponent = Decimal(text).normalize().as_tuple().exponent
+            return isinstance(exponent, int) and -exponent <= kind.scale
+        if pa.types.is_integer(kind):
+            return -(2**63) <= int(text) < 2**63
+    except (InvalidOperation, ValueError):
+        return False
+    return True
+
+
+def _words(kind: pa.DataType) -> str:
+    if pa.types.is_decimal(kind):
+        return f"a number with at most {kind.scale} digits after the point is expected"
+    return "a whole number is expected"

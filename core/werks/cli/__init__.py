@@ -1,0 +1,136 @@
+"""The command line: the only room that speaks to a person.
+
+Every command imports what it needs when it runs, so that `--help` is up at once.
+"""
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__
+
+_FILE = click.Path(path_type=Path)
+_PLUGIN = click.option(
+    "--plugin",
+    "plugins",
+    type=_FILE,
+    multiple=True,
+    help="A plugin of one Python file; may be given several times.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
+
+
+class _Commands(click.Group):
+    """The commands of the core and those of the entry-point group `werks.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *(point.name for point in _points())})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(ctx, name)
+        if own is not None:
+            return own
+        for point in _points():
+            if point.name == name:
+                found: Any = point.load()
+                return found if isinstance(found, click.Command) else None
+        return None
+
+
+def _points() -> list[EntryPoint]:
+    return list(entry_points(group="werks.commands"))
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="werks")
+def main() -> None:
+    """Every trade of an exchange, exactly once, as ticks and bars.
+
+    Write a pipeline file (werks new FILE), check it, run it. Exit codes: 0 done, 1 failed, 2 the
+    file or a plugin is wrong.
+    """
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@click.option("--executor", help="Where tasks run: inline, processes, or a plugin's.")
+@click.option("--workers", type=click.IntRange(0), help="How many tasks run side by side.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
+@_JSON
+def run(file: Path, plugins: tuple[Path, ...], as_json: bool, **given: Any) -> None:
+    """Read what FILE asks for and is not in its sinks yet."""
+    from .run import run_file
+
+    quiet = given.pop("quiet")
+    sys.exit(run_file(file, plugins, given, "json" if as_json else "quiet" if quiet else "plain"))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@_JSON
+def check(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Say all that is wrong with FILE, without connecting to anything."""
+    from .look import check_file
+
+    sys.exit(check_file(file, plugins, as_json))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@_JSON
+def plan(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Show what a run of FILE would read, and what is in its ledger already."""
+    from .look import plan_file
+
+    sys.exit(plan_file(file, plugins, as_json))
+
+
+@main.command("plugins")
+@_PLUGIN
+@_JSON
+def list_plugins(plugins: tuple[Path, ...], as_json: bool) -> None:
+    """List the plugins that are installed and what they offer."""
+    from .look import show_plugins
+
+    sys.exit(show_plugins(plugins, as_json))
+
+
+@main.command()
+@click.argument("type_", metavar="TYPE")
+@_PLUGIN
+@_JSON
+def describe(type_: str, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Explain a component: its options, its rows, what it cannot prove."""
+    from .look import describe_type
+
+    sys.exit(describe_type(type_, plugins, as_json))
+
+
+@main.command()
+@click.argument("what", metavar="FILE | plugin", type=_FILE)
+@click.argument("name", required=False)
+def new(what: Path, name: str | None) -> None:
+    """Write a pipeline file to begin with, or, with `plugin NAME`, the skeleton of a plugin."""
+    from .new import new_file, new_plugin
+
+    sys.exit(new_plugin(name) if str(what) == "plugin" and name else new_file(what))
+
+
+@main.command()
+@click.argument("path", type=_FILE)
+@click.option("--html", type=_FILE, help="Write the chart as one page that needs no network, too.")
+@click.option("--node", help="Show the bars of this node only.")
+def chart(path: Path, html: Path | None, node: str | None) -> None:
+    """Draw the bars that a file sink has written below PATH."""
+    from .draw import draw_path
+
+    sys.exit(draw_path(path, html, node))

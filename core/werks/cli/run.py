@@ -1,0 +1,67 @@
+"""`werks run`: progress while it goes, a summary at the end."""
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from ..errors import ConfigError, PluginError, WerksError
+from ..pipeline import Graph, Report, load, run
+from .show import Bars, Lines, summary
+
+
+def run_file(file: Path, plugins: tuple[Path, ...], given: Mapping[str, Any], manner: str) -> int:
+    """Run a pipeline file and print what came of it; return the exit code."""
+    try:
+        graph = _with(load(file, plugin_files=plugins), given)
+    except WerksError as error:
+        return refuse(error, manner == "json")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        report = _run(graph, manner)
+    except WerksError as error:
+        return refuse(error, manner == "json")
+    if manner == "json":
+        click.echo(json.dumps(report.plain(), indent=2))
+    else:
+        summary(report, graph, quiet=manner == "quiet")
+    return 0 if report.ok else 1
+
+
+def _with(graph: Graph, given: Mapping[str, Any]) -> Graph:
+    """Return the graph with what the command line says in place of the file."""
+    said = {name: value for name, value in given.items() if value is not None}
+    if not said:
+        return graph
+    settings = attrs.evolve(graph.config.settings, **said)
+    return Graph(attrs.evolve(graph.config, settings=settings))
+
+
+def _run(graph: Graph, manner: str) -> Report:
+    if manner != "plain":
+        return run(graph)
+    watcher = Bars() if sys.stderr.isatty() else Lines()
+    graph.config.plugins.manager.register(watcher, "werks.cli")
+    with watcher:
+        return run(graph, watcher.read)
+
+
+def _interrupt(*_: object) -> None:
+    """Treat a request to end as an interrupt from the keyboard."""
+    raise KeyboardInterrupt
+
+
+def refuse(error: WerksError, as_json: bool) -> int:
+    """Print why nothing was done; return the exit code that fits."""
+    problems = error.problems if isinstance(error, ConfigError) else (str(error),)
+    if as_json:
+        click.echo(json.dumps({"ok": False, "problems": list(problems)}, indent=2))
+    else:
+        for problem in problems:
+            click.echo(f"error: {problem}", err=True)
+    return 2 if isinstance(error, (ConfigError, PluginError)) else 1

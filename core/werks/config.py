@@ -1,0 +1,268 @@
+"""The pipeline file: TOML in, named nodes out, every problem at once.
+
+Nothing here opens a connection, a database or a data file.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from .errors import ConfigError, PluginError
+from .options import structure
+from .plugins import DOORS, Plugins
+
+KINDS = {"sources": "source", "transforms": "transform", "sinks": "sink", "observers": "observer"}
+_HEADER = re.compile(
+    r"""^\s*\[\s*(sources|transforms|sinks)\s*\.\s*["']?([^\]"']+?)["']?\s*\]""", re.M
+)
+_RELATIVE = re.compile(r"-(\d+)([dhm])")
+_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+Problems = list[tuple[str, str]]
+
+
+@attrs.frozen
+class Settings:
+    """The table [pipeline]."""
+
+    name: str = "pipeline"
+    state: str = "werks.db"
+    cache: Path | None = None
+    executor: str = "inline"
+    workers: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    read_ahead: bool = True
+    tries: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+
+
+@attrs.frozen
+class Node:
+    """A transform, sink or observer of the file; `options` are as they were written."""
+
+    name: str
+    kind: str
+    type: str
+    component: Any
+    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    inputs: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class SourceNode:
+    """A source of the file: what to read, from when until when, by which doors.
+
+    `stop` is exclusive; None goes on for ever. `doors` holds a component for each door.
+    """
+
+    name: str
+    type: str
+    symbols: tuple[str, ...]
+    start: date
+    stop: datetime | None
+    doors: Mapping[str, Any]
+    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+
+
+@attrs.frozen
+class Config:
+    """A pipeline file that can be run, as far as can be told without running it."""
+
+    path: Path
+    settings: Settings
+    sources: Mapping[str, SourceNode]
+    nodes: Mapping[str, Node]
+    plugins: Plugins = attrs.field(repr=False)
+
+    def of(self, kind: str) -> list[Node]:
+        """Return the nodes of one kind in the file's order."""
+        return [node for node in self.nodes.values() if node.kind == kind]
+
+
+def read(path: Path, now: datetime, plugin_files: Sequence[Path] = ()) -> Config:
+    """Return the pipeline that a file describes; ConfigError holds all that is wrong with it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(text, parse_float=Decimal)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    reading = _Reading(path, Plugins(plugin_files), now)
+    config = reading.config(raw, _order(text, raw))
+    if reading.problems:
+        raise ConfigError([f"{path}: {where}: {what}" for where, what in reading.problems])
+    return config
+
+
+def _order(text: str, raw: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (table, name) of all nodes in the file's order, which TOML itself does not keep."""
+    found = [(table, name) for table, name in _HEADER.findall(text) if name in raw.get(table, {})]
+    listed = [(t, n) for t in ("sources", "transforms", "sinks") for n in _table(raw, t)]
+    return list(dict.fromkeys([*found, *listed]))
+
+
+def _table(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = raw.get(name, {})
+    return table if isinstance(table, dict) else {}
+
+
+@attrs.define
+class _Reading:
+    path: Path
+    plugins: Plugins
+    now: datetime
+    problems: Problems = attrs.field(factory=list)
+
+    def config(self, raw: Mapping[str, Any], order: Sequence[tuple[str, str]]) -> Config:
+        known = {"pipeline", "tests", *KINDS}
+        self.problems += [
+            (table, f"there is no such table; there are: {', '.join(sorted(known))}")
+            for table in raw
+            if table not in known
+        ]
+        settings = self._settings(raw.get("pipeline", {}))
+        sources: dict[str, SourceNode] = {}
+        nodes: dict[str, Node] = {}
+        above: str | None = None
+        for table, name in [*order, *(("observers", n) for n in _table(raw, "observers"))]:
+            where, options = f"{table}.{name}", _table(raw, table)[name]
+            if not self._named(where, name, options, {*sources, *nodes}):
+                continue
+            options = dict(options)
+            if table == "sources":
+                source = self._source(where, name, options)
+                if source:
+                    sources[name] = source
+            else:
+                node = self._node((table, name), options, above)
+                if node:
+                    nodes[name] = node
+            if table in ("sources", "transforms"):
+                above = name
+        if not _table(raw, "sources"):
+            self.problems.append(("sources", "there is none: a pipeline needs a [sources.NAME]"))
+        return Config(self.path, settings, sources, nodes, self.plugins)
+
+    def _named(self, where: str, name: str, options: Any, taken: set[str]) -> bool:
+        if not isinstance(options, dict):
+            self.problems.append((where, f"a table is expected: [{where}]"))
+        elif name in taken:
+            self.problems.append((where, "another node has this name: rename one of them"))
+        elif not _NAME.fullmatch(name):
+            self.problems.append((where, "a name is made of letters, digits, '_', '-' and '.'"))
+        elif not isinstance(options.get("type"), str):
+            self.problems.append((f"{where}.type", "this option is required"))
+        else:
+            return True
+        return False
+
+    def _settings(self, table: Any) -> Settings:
+        settings, problems = structure(Settings, table if isinstance(table, dict) else {})
+        self._found("pipeline", problems)
+        return settings or Settings()
+
+    def _found(self, where: str, problems: Problems) -> None:
+        self.problems += [(f"{where}.{name}" if name else where, what) for name, what in problems]
+
+    def _classes(self, where: str, kind: str, type_: str) -> dict[str, type]:
+        try:
+            return self.plugins.find(kind, type_)
+        except PluginError as error:
+            self.problems.append((f"{where}.type", str(error)))
+            return {}
+
+    def _node(self, at: tuple[str, str], options: dict[str, Any], above: str | None) -> Node | None:
+        (table, name), where = at, ".".join(at)
+        kind, type_ = KINDS[table], options.pop("type")
+        inputs = self._inputs(where, options.pop("inputs", None), above, kind)
+        classes = self._classes(where, kind, type_)
+        if not classes:
+            return None
+        component, problems = structure(next(iter(classes.values())), options)
+        self._found(where, problems)
+        return component and Node(name, kind, type_, component, options, inputs)
+
+    def _inputs(self, where: str, given: Any, above: str | None, kind: str) -> tuple[str, ...]:
+        if kind == "observer":
+            return ()
+        if given is None:
+            if above is None:
+                self.problems.append(
+                    (where, "there is no node above it to take: give inputs = […]")
+                )
+            return (above,) if above else ()
+        good = isinstance(given, list) and given and all(isinstance(name, str) for name in given)
+        if not good or len(set(given)) < len(given):
+            self.problems.append((f"{where}.inputs", "a list of names of nodes is expected"))
+            return ()
+        return tuple(given)
+
+    def _source(self, where: str, name: str, options: dict[str, Any]) -> SourceNode | None:
+        type_ = options.pop("type")
+        symbols = self._symbols(where, options.pop("symbols", None))
+        start = self._moment(f"{where}.start", options.pop("start", None), required=True)
+        stop = self._moment(f"{where}.stop", options.pop("stop", None))
+        via = options.pop("via", None)
+        if start and stop and stop <= start:
+            self.problems.append((f"{where}.stop", f"{stop:%Y-%m-%d} is not after start"))
+        classes = self._classes(where, "source", type_)
+        doors = self._doors(where, classes, via, options)
+        if not (classes and symbols and start and doors):
+            return None
+        return SourceNode(name, type_, symbols, start.date(), stop, doors, options)
+
+    def _symbols(self, where: str, given: Any) -> tuple[str, ...]:
+        if given is None:
+            self.problems.append((f"{where}.symbols", "this option is required"))
+            return ()
+        good = isinstance(given, list) and given and all(isinstance(s, str) and s for s in given)
+        if not good or len(set(given)) < len(given):
+            self.problems.append((f"{where}.symbols", "a list of symbols, each once, is expected"))
+            return ()
+        return tuple(given)
+
+    def _moment(self, where: str, given: Any, required: bool = False) -> datetime | None:
+        if given is None:
+            if required:
+                self.problems.append((where, "this option is required: a day, or -7d"))
+            return None
+        if isinstance(given, datetime):
+            return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+        if isinstance(given, date):
+            return datetime(given.year, given.month, given.day, tzinfo=UTC)
+        found = _RELATIVE.fullmatch(given) if isinstance(given, str) else None
+        if found:
+            return self.now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        self.problems.append((where, f'a day like 2024-05-01 or "-7d" is expected, not {given!r}'))
+        return None
+
+    def _doors(
+        self, where: str, classes: Mapping[str, type], via: Any, options: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        offered = {DOORS[hook]: cls for hook, cls in classes.items()}
+        if not offered:
+            return {}
+        chosen = list(offered) if via is None else via
+        if not isinstance(chosen, list) or not chosen or set(chosen) - set(offered):
+            has = ", ".join(offered)
+            self.problems.append((f"{where}.via", f"a list out of the doors it has: {has}"))
+            return {}
+        # A door takes the options that it has; what no door has is misspelt.
+        fields = {door: {f.name for f in attrs.fields(cls)} for door, cls in offered.items()}
+        all_ = set().union(*fields.values())
+        doors = {}
+        for door in chosen:
+            mine = {k: v for k, v in options.items() if k in fields[door] or k not in all_}
+            component, problems = structure(offered[door], mine)
+            self._found(
+                where, [p for p in problems if (f"{where}.{p[0]}", p[1]) not in self.problems]
+            )
+            if component is not None:
+                doors[door] = component
+        return doors

@@ -1,0 +1,133 @@
+"""The only place that speaks HTTP: one client, throttled per host, with bounded retries.
+
+Failures become the classes of `errors`: time-outs, dropped connections and 5xx are tried again with
+growing pauses, 429 and 418 wait as long as the server asks, 404 is `MissingError`, any other 4xx is
+`RejectedError`.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from .errors import ExchangeError, MissingError, RateLimitError, RejectedError, UnavailableError
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+
+_OK, _NOT_FOUND, _CLIENT, _SERVER = 200, 404, 400, 500
+_SLOW_DOWN = {418, 429}
+_LONGEST_PAUSE = 30.0
+_LONGEST_WAIT = 900.0
+
+
+class Http:
+    """A client for one run; `tries` bounds how often one request is sent."""
+
+    def __init__(self, tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._tries = tries
+        self._sleep = sleep
+        self._ready: dict[str, float] = {}
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> "Http":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def text(self, url: str, **query: str) -> str:
+        """Return the body of a GET as text."""
+        return self._tried(url, lambda: self._text(url, query))
+
+    def download(self, url: str, to: Path) -> None:
+        """Write the body of a GET to a file; a body shorter than announced is tried again."""
+        self._tried(url, lambda: self._download(url, to))
+
+    def _tried(self, url: str, ask: Callable[[], T]) -> T:
+        host = urlsplit(url).netloc
+        for attempt in range(1, self._tries + 1):
+            self._sleep(max(0.0, self._ready.get(host, 0.0) - time.monotonic()))
+            try:
+                return ask()
+            except RateLimitError as error:
+                if attempt == self._tries or error.wait > _LONGEST_WAIT:
+                    raise
+                self._ready[host] = time.monotonic() + error.wait
+            except UnavailableError:
+                if attempt == self._tries:
+                    raise
+                pause = min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
+                self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
+        raise UnavailableError(f"{url}: not asked, because no tries are allowed")
+
+    def _text(self, url: str, query: dict[str, str]) -> str:
+        with self._answer(url, query) as response:
+            response.read()
+            return response.text
+
+    def _download(self, url: str, to: Path) -> None:
+        with self._answer(url, {}) as response, to.open("wb") as file:
+            for chunk in response.iter_raw(1 << 20):
+                file.write(chunk)
+            expected = response.headers.get("content-length")
+        size = to.stat().st_size
+        if expected is not None and int(expected) != size:
+            raise UnavailableError(f"{url}: the download broke off at {size} of {expected} bytes")
+
+    @contextmanager
+    def _answer(self, url: str, query: dict[str, str]) -> "Iterator[httpx.Response]":
+        import httpx
+
+        try:
+            with self._open().stream("GET", url, params=query or None) as response:
+                _raise_for_status(url, response)
+                yield response
+        except httpx.InvalidURL as error:
+            raise RejectedError(f"{url}: not a URL: {error}") from error
+        except httpx.HTTPError as error:
+            what = str(error) or type(error).__name__
+            raise UnavailableError(f"{url}: {what}") from error
+
+    def _open(self) -> "httpx.Client":
+        import httpx
+
+        if self._client is None:
+            # At INFO httpx logs whole URLs, secrets in their queries included.
+            logging.getLogger("httpx").setLevel(logging.WARNING)
+            timeout = httpx.Timeout(30.0, connect=10.0)
+            headers = {"accept-encoding": "identity", "user-agent": "werks"}
+            self._client = httpx.Client(timeout=timeout, headers=headers, follow_redirects=True)
+        return self._client
+
+
+def _raise_for_status(url: str, response: "httpx.Response") -> None:
+    status = response.status_code
+    if status == _OK:
+        return
+    error: ExchangeError
+    if status in _SLOW_DOWN:
+        error = RateLimitError(f"{url}: too many requests (HTTP {status})", _wait(response))
+    elif status == _NOT_FOUND:
+        error = MissingError(f"{url}: there is nothing at this address (HTTP 404)")
+    elif _CLIENT <= status < _SERVER:
+        error = RejectedError(f"{url}: refused (HTTP {status})")
+    else:
+        error = UnavailableError(f"{url}: the server failed (HTTP {status})")
+    raise error
+
+
+def _wait(response: "httpx.Response") -> float:
+    """Return the seconds that the server asks to wait; one minute where it does not say."""
+    try:
+        return max(0.0, float(response.headers.get("retry-after", "")))
+    except ValueError:
+        return 60.0

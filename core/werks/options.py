@@ -1,0 +1,145 @@
+"""From plain values of a file to the options of a component, every problem at once."""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+import attrs
+from cattrs import Converter
+
+from .errors import WerksError
+
+Amount = str | int | Decimal
+
+
+class Secret(str):
+    """Text that came from the environment; its repr shows nothing of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<from the environment>"
+
+
+def structure(cls: type, values: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
+    """Return (component, []) or (None, problems); a problem is (option, what is wrong with it)."""
+    fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls))}
+    problems = [(name, _unknown(name, fields)) for name in values if name not in fields]
+    given: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in values:
+            try:
+                given[name] = _converter().structure(resolved(values[name]), field.type)
+            except (TypeError, ValueError, KeyError) as error:
+                problems.append((name, str(error.args[0] if error.args else error)))
+        elif field.default is attrs.NOTHING:
+            problems.append((name, "this option is required"))
+    if problems:
+        return None, problems
+    try:
+        return cls(**given), []
+    except (TypeError, ValueError, WerksError) as error:
+        return None, [("", str(error.args[0] if error.args else error))]
+
+
+def resolved(value: Any) -> Any:
+    """Return a value with every `env:NAME` in it replaced by what the environment holds."""
+    if isinstance(value, dict):
+        return {key: resolved(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolved(item) for item in value]
+    if isinstance(value, str) and value.startswith("env:"):
+        name = value.removeprefix("env:")
+        if name not in os.environ:
+            raise ValueError(f"the environment variable {name} is not set")
+        return Secret(os.environ[name])
+    return value
+
+
+def words(kind: Any) -> str:
+    """Return a type in the words that a user would use for it."""
+    if get_origin(kind) is Literal:
+        return " | ".join(f'"{choice}"' for choice in get_args(kind))
+    plain: dict[Any, str] = {
+        str: "text",
+        int: "a whole number",
+        bool: "true or false",
+        Path: "a path",
+    }
+    plain |= {Decimal: "a number", date: "a date", Amount: "a number or a duration"}
+    if kind in plain:
+        return plain[kind]
+    arguments = [words(part) for part in get_args(kind) if part is not NoneType]
+    if get_origin(kind) in (tuple, list):
+        return f"a list of {arguments[0]}"
+    if get_origin(kind) in (dict, Mapping) or kind is dict:
+        return "a table"
+    return " or ".join(arguments) or getattr(kind, "__name__", str(kind))
+
+
+def _unknown(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(known) or 'none'}"
+    return f"there is no such option; {hint}"
+
+
+_DURATION = re.compile(r"(\d+)(s|m|h|d|w)")
+_UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def duration(text: Any) -> int:
+    """Return a duration such as 1s, 5m, 4h, 1d or 1w in nanoseconds; ValueError if it is none."""
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if not found or int(found[1]) == 0:
+        raise ValueError(f'a duration like "1m", "4h" or "1d" is expected, not {text!r}')
+    return int(found[1]) * _UNIT[found[2]] * 10**9
+
+
+_STRICT: list[Converter] = []
+
+
+def _converter() -> Converter:
+    """Return the one converter; it takes values as they are and never turns text into numbers."""
+    if not _STRICT:
+        converter = Converter(forbid_extra_keys=True, detailed_validation=False)
+        for kind in (str, int, bool, Decimal, date, Path, Amount):
+            converter.register_structure_hook_func(_same(kind), _take(kind))
+        converter.register_structure_hook_func(_is_choice, _choice)
+        _STRICT.append(converter)
+    return _STRICT[0]
+
+
+def _same(kind: Any) -> Any:
+    return lambda other: other == kind
+
+
+def _take(kind: Any) -> Any:
+    accepted: Any = {Path: str, Decimal: (int, Decimal), Amount: (str, int, Decimal)}.get(
+        kind, kind
+    )
+
+    def take(value: Any, _: Any) -> Any:
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            raise TypeError(f"{words(kind)} is expected, not {value!r}")
+        if kind is Path:
+            return Path(value).expanduser()
+        return Decimal(value) if kind is Decimal else value
+
+    return take
+
+
+def _is_choice(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is Literal
+
+
+def _choice(value: Any, kind: Any) -> Any:
+    if value not in get_args(kind):
+        raise ValueError(f"must be one of {words(kind)}, not {value!r}")
+    return value

@@ -1,0 +1,179 @@
+"""Rows of one stream in their order: by timestamp, then by numeric id, else by their place.
+
+Files that are in order pass through. What is found to run newest first, or out of order, is written
+to a temporary Arrow file and read back in order, so memory stays bounded whatever the file's size.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import DataError
+from .schema import nanoseconds
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+# How many rows are sorted at once; a batch of trades of this size takes about 30 MB.
+_ROWS = 1 << 17
+# Groups of one timestamp that are larger are compared by sets instead of pair by pair.
+_PAIRS = 16
+_SECOND = 10**9
+
+
+class Unordered(Exception):  # noqa: N818  (a message between two rooms, no failure)
+    """The rows are not in order: they must be read again and sorted."""
+
+
+def numbers(ids: pa.Array, name: str) -> Rows:
+    """Return trade ids that are whole numbers as integers; DataError if one is not."""
+    try:
+        return np.asarray(ids.cast(pa.int64()).to_numpy())
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{name}: a trade id is not a whole number: {error}") from error
+
+
+class Ascending:
+    """Watches a stream's batches: raises Unordered where a row lies before the one above it."""
+
+    def __init__(self, name: str, numeric: bool) -> None:
+        self._name = name
+        self._numeric = numeric
+        self._last: tuple[int, int] | None = None
+
+    def check(self, batch: pa.RecordBatch) -> None:
+        """Raise Unordered unless the rows go on in order."""
+        time = nanoseconds(batch["timestamp"])
+        step = np.diff(time)
+        ids = numbers(batch["trade_id"], self._name) if self._numeric else np.zeros(len(time), int)
+        good = (step > 0) | ((step == 0) & (np.diff(ids) >= 0))
+        first = (int(time[0]), int(ids[0]))
+        if not good.all() or (self._last is not None and first < self._last):
+            raise Unordered
+        self._last = (int(time[-1]), int(ids[-1]))
+
+
+class Repeats:
+    """Finds trades whose id was seen at the same timestamp; remembers that timestamp's ids only."""
+
+    def __init__(self) -> None:
+        self.found = 0
+        self._time = -1
+        self._ids: set[str] = set()
+
+    def without(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows without those that repeat an earlier one of the same timestamp."""
+        time = nanoseconds(batch["timestamp"])
+        repeated = _repeated(time, batch["trade_id"])
+        if time[0] == self._time:
+            head = int(np.searchsorted(time, self._time, "right"))
+            ids = batch["trade_id"].slice(0, head).to_pylist()
+            repeated[:head] |= [name in self._ids for name in ids]
+        else:
+            self._ids = set()
+        self._time = int(time[-1])
+        tail = int(np.searchsorted(time, self._time))
+        self._ids.update(batch["trade_id"].slice(tail).to_pylist())
+        count = int(np.count_nonzero(repeated))
+        self.found += count
+        return batch.filter(pa.array(~repeated)) if count else batch
+
+
+def _repeated(time: Rows, ids: pa.Array) -> Mask:
+    """Mark the rows that have the id of an earlier row of the same timestamp."""
+    repeated = np.zeros(len(time), bool)
+    tied = np.flatnonzero(np.diff(time) == 0) + 1
+    if not len(tied):
+        return repeated
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(time) != 0)))
+    sizes = np.diff(np.append(starts, len(time)))
+    for back in range(1, min(int(sizes.max()), _PAIRS)):
+        rows = tied[tied >= back]
+        rows = rows[time[rows] == time[rows - back]]
+        same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(rows - back)))
+        repeated[rows[same.to_numpy(zero_copy_only=False)]] = True
+    for group in np.flatnonzero(sizes > _PAIRS):
+        names = ids.slice(starts[group], sizes[group]).dictionary_encode().indices.to_numpy()
+        _, firsts = np.unique(names, return_index=True)
+        mask = np.ones(len(names), bool)
+        mask[firsts] = False
+        repeated[starts[group] : starts[group] + sizes[group]] |= mask
+    return repeated
+
+
+class Spool:
+    """A temporary Arrow file of one stream's rows, read back in order a part at a time.
+
+    A file that runs from a later to an earlier time is taken backwards, so rows of one timestamp
+    keep the order in which they happened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._out: Any = None
+        self._writer: Any = None
+        self._bounds: list[tuple[int, int]] = []
+        self._seconds: Counter[int] = Counter()
+        self._first = self._last = 0
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take rows as they come."""
+        if self._writer is None:
+            self._out = pa.OSFile(str(self._path), "wb")
+            self._writer = pa.ipc.new_file(self._out, batch.schema)
+        self._writer.write_batch(batch)
+        self._count(nanoseconds(batch["timestamp"]))
+
+    def close(self) -> None:
+        """End the taking of rows."""
+        if self._writer is not None:
+            self._writer.close()
+            self._out.close()
+
+    def _count(self, time: Rows) -> None:
+        if not self._bounds:
+            self._first = int(time[0])
+        self._last = int(time[-1])
+        self._bounds.append((int(time.min()), int(time.max())))
+        seconds, counts = np.unique(time // _SECOND, return_counts=True)
+        self._seconds.update(dict(zip(seconds.tolist(), counts.tolist(), strict=True)))
+
+    def read(self, name: str, numeric: bool) -> Iterator[pa.RecordBatch]:
+        """Yield all rows in order."""
+        if not self._bounds:
+            return
+        backwards = self._first > self._last
+        with pa.OSFile(str(self._path), "rb") as file:
+            reader = pa.ipc.open_file(file)
+            for begin, end in pairwise(self._edges()):
+                parts = [
+                    _between(reader.get_batch(number), begin, end, backwards)
+                    for number, (least, most) in enumerate(self._bounds)
+                    if least < end and begin <= most
+                ]
+                part = pa.concat_batches(parts[::-1] if backwards else parts)
+                time = nanoseconds(part["timestamp"])
+                ids = numbers(part["trade_id"], name) if numeric else np.zeros(len(time), int)
+                yield part.take(pa.array(np.lexsort((ids, time))))
+
+    def _edges(self) -> list[int]:
+        """Return times that part the rows into stretches of `_ROWS`, a second at the least."""
+        edges, rows = [min(self._seconds)], 0
+        for second in sorted(self._seconds):
+            if rows >= _ROWS:
+                edges.append(second)
+                rows = 0
+            rows += self._seconds[second]
+        return [edge * _SECOND for edge in (*edges, max(self._seconds) + 1)]
+
+
+def _between(batch: pa.RecordBatch, begin: int, end: int, backwards: bool) -> pa.RecordBatch:
+    time = nanoseconds(batch["timestamp"])
+    rows = np.flatnonzero((time >= begin) & (time < end))
+    return batch.take(pa.array(rows[::-1] if backwards else rows))

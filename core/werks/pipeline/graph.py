@@ -1,0 +1,163 @@
+"""The named nodes of a file as a graph: who takes whose rows, in which order, by which schema."""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+import pyarrow as pa
+
+from ..config import Config, Node, SourceNode
+from ..errors import ConfigError
+from ..schema import VERSION
+
+
+@attrs.frozen
+class Branch:
+    """All that one source feeds: its transforms in order, their schemas, the sinks of each node.
+
+    `fingerprints` tell whether the rows of a node would still be the same; they cover the options
+    of the node and of all above it, and for sinks those of the sink. `carried` names, for each
+    node, those at or above it that carry state over midnight.
+    """
+
+    source: SourceNode
+    transforms: tuple[Node, ...]
+    schemas: Mapping[str, pa.Schema]
+    sinks: Mapping[str, tuple[Node, ...]]
+    fingerprints: Mapping[str, str]
+    carried: Mapping[str, frozenset[str]]
+
+    def above(self, names: frozenset[str]) -> tuple[Node, ...]:
+        """Return the transforms that these nodes need, themselves included, in order."""
+        needed = set(names)
+        for node in reversed(self.transforms):
+            if node.name in needed:
+                needed.update(node.inputs)
+        return tuple(node for node in self.transforms if node.name in needed)
+
+
+class Graph:
+    """The graph of a configuration; ConfigError holds every problem with it."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._problems: list[str] = []
+        self._check_inputs()
+        self._raise()
+        self._order = self._sorted()
+        self._raise()
+        self.branches = [self._branch(source) for source in config.sources.values()]
+        self._check_use()
+        self._raise()
+
+    def _problem(self, where: str, what: str) -> None:
+        line = f"{self.config.path}: {where}: {what}"
+        if line not in self._problems:
+            self._problems.append(line)
+
+    def _raise(self) -> None:
+        if self._problems:
+            raise ConfigError(self._problems)
+
+    def _check_inputs(self) -> None:
+        given = {*self.config.sources, *(node.name for node in self.config.of("transform"))}
+        for node in self.config.nodes.values():
+            for name in set(node.inputs) - given:
+                near = difflib.get_close_matches(name, given, 1)
+                hint = f'; did you mean "{near[0]}"?' if near else ""
+                what = (
+                    "a sink gives no rows" if name in self.config.nodes else "there is no such node"
+                )
+                self._problem(f"{node.kind}s.{node.name}.inputs", f'"{name}": {what}{hint}')
+
+    def _sorted(self) -> list[Node]:
+        """Return the transforms so that each stands behind its inputs."""
+        left = self.config.of("transform")
+        done = set(self.config.sources)
+        order: list[Node] = []
+        while left:
+            ready = [node for node in left if set(node.inputs) <= done]
+            if not ready:
+                names = ", ".join(node.name for node in left)
+                self._problem(f"transforms.{left[0].name}.inputs", f"a circle: {names}")
+                return order
+            order += ready
+            done.update(node.name for node in ready)
+            left = [node for node in left if node not in ready]
+        return order
+
+    def _branch(self, source: SourceNode) -> Branch:
+        door = next(iter(source.doors.values()))
+        schemas: dict[str, pa.Schema] = {source.name: door.schema}
+        prints = {source.name: _digest([source.type, _identity(door, source.options), VERSION])}
+        carried: dict[str, frozenset[str]] = {source.name: frozenset()}
+        transforms = []
+        for node in self._order:
+            inputs = {name: schemas[name] for name in node.inputs if name in schemas}
+            if not inputs:
+                continue
+            try:
+                schemas[node.name] = node.component.output(inputs)
+            except ConfigError as error:
+                self._problem(f"transforms.{node.name}.inputs", str(error))
+                continue
+            above = [prints[name] for name in inputs]
+            identity = _identity(node.component, node.options)
+            prints[node.name] = _digest([node.type, identity, above, VERSION])
+            mine = frozenset([node.name] if node.component.seam == "never" else [])
+            carried[node.name] = mine.union(*(carried[name] for name in inputs))
+            transforms.append(node)
+        sinks = {
+            name: tuple(node for node in self.config.of("sink") if name in node.inputs)
+            for name in schemas
+        }
+        for node in self.config.of("sink"):
+            prints[node.name] = _digest([node.type, _identity(node.component, node.options)])
+        return Branch(source, tuple(transforms), schemas, sinks, prints, carried)
+
+    def _check_use(self) -> None:
+        used = {name for node in self.config.nodes.values() for name in node.inputs}
+        for kind, names in (
+            ("sources", list(self.config.sources)),
+            ("transforms", [node.name for node in self.config.of("transform")]),
+        ):
+            for name in names:
+                if name not in used:
+                    self._problem(f"{kind}.{name}", "nothing takes its rows: name it as an input")
+        for node, source, other in self._clashes():
+            self._problem(
+                f"sources.{other}", f'"{node}" gets the same symbols and days from {source}, too'
+            )
+
+    def _clashes(self) -> Iterator[tuple[str, str, str]]:
+        """Yield (node, source, source) where two sources would write the same windows."""
+        for number, one in enumerate(self.branches):
+            for other in self.branches[number + 1 :]:
+                shared = (set(one.schemas) & set(other.schemas)) - {one.source.name}
+                if shared and _overlap(one.source, other.source):
+                    yield min(shared), one.source.name, other.source.name
+
+
+def _overlap(one: SourceNode, other: SourceNode) -> bool:
+    exchanges = {next(iter(source.doors.values())).exchange for source in (one, other)}
+    if len(exchanges) > 1 or one.type != other.type or not set(one.symbols) & set(other.symbols):
+        return False
+    ends = [source.stop.date() if source.stop else None for source in (one, other)]
+    return (ends[0] is None or other.start < ends[0]) and (ends[1] is None or one.start < ends[1])
+
+
+def _identity(component: Any, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that the rows depend on, as they stand in the file, defaults included."""
+    fields = {field.name: field for field in attrs.fields(type(component))}
+    return {
+        name: str(options.get(name, getattr(component, name)))
+        for name, field in sorted(fields.items())
+        if field.metadata.get("identity", True)
+    }
+
+
+def _digest(what: Any) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""The windows of one stream: rows parted at midnight, pushed through the flow, committed by day."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..amounts import decimal, limbs, total
+from ..components import Receipt, State, Stream, Window, Writer
+from ..order import Repeats
+from ..schema import nanoseconds
+from .flow import Flow, Rows
+from .task import DAY, DayTask, Done, StreamTask, Task, midnight
+
+Heard = Callable[[Done | tuple[Stream, int]], None]
+
+
+class Windows:
+    """Takes a stream's rows in order and commits each of its windows to every sink."""
+
+    def __init__(
+        self, task: Task, stream: StreamTask, writers: Mapping[str, Writer], heard: Heard
+    ) -> None:
+        self._task = task
+        self._stream = stream.stream
+        self._left = list(stream.days)
+        self._writers = writers
+        self._heard = heard
+        self._states: Mapping[str, State] = stream.states
+        self._cut = stream.cut
+        self._day: _Day | None = None
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        """Take rows; those of days that are not asked for are left out."""
+        days = nanoseconds(batch["timestamp"]) // DAY
+        begin = 0
+        while begin < len(batch):
+            number = int(days[begin])
+            end = int(np.searchsorted(days, number, "right"))
+            self._until(number)
+            if self._day is not None and self._day.number == number:
+                self._day.take(batch.slice(begin, end - begin))
+            begin = end
+        self._heard((self._stream, len(batch)))
+
+    def finish(self) -> None:
+        """Commit what is left, days without any row included."""
+        while self._day is not None or self._left:
+            self._next()
+
+    def _until(self, number: int) -> None:
+        """Commit the days before a day, and begin that day if it is asked for."""
+        while (self._day or self._left) and self._number() < number:
+            self._next()
+        if self._day is None and self._left and self._number() == number:
+            self._begin()
+
+    def _number(self) -> int:
+        day = self._day.task.day if self._day else self._left[0].day
+        return midnight(day) // DAY
+
+    def _begin(self) -> None:
+        self._day = _Day(self._task, self._stream, self._left.pop(0), self._writers, self._states)
+        if self._cut:
+            self._day.cut()
+            self._cut = False
+
+    def _next(self) -> None:
+        if self._day is None:
+            self._begin()
+        if self._day is not None:
+            done = self._day.commit()
+            self._day = None
+            self._states = done.states
+            self._heard(done)
+
+
+class _Day:
+    """One window on its way: its rows go through a flow of its own, from the state before it."""
+
+    def __init__(
+        self,
+        task: Task,
+        stream: Stream,
+        day: DayTask,
+        writers: Mapping[str, Writer],
+        states: Mapping[str, State],
+    ) -> None:
+        self.task = day
+        self.number = midnight(day.day) // DAY
+        self._stream = stream
+        self._writers = writers
+        self._window = Window(stream.exchange, stream.symbol, day.day)
+        self._flow = Flow(task.source, task.nodes, task.schemas, states)
+        self._repeats = Repeats()
+        self._schema = task.schemas[task.source]
+        self._rows = self._size = self._notional = 0
+        self._ids: tuple[Any, Any] | None = None
+        self._written = dict.fromkeys(day.targets, 0)
+
+    def cut(self) -> None:
+        self._write(self._window, self._flow.cut())
+
+    def take(self, batch: pa.RecordBatch) -> None:
+        time = nanoseconds(batch["timestamp"])
+        if time[-1] >= self.task.until:
+            batch = batch.slice(0, int(np.searchsorted(time, self.task.until)))
+        if not len(batch):
+            return
+        batch = self._repeats.without(batch)
+        if not len(batch):
+            return
+        self._rows += len(batch)
+        self._size += total(limbs(batch["size"]))
+        self._notional += total(limbs(batch["notional"]))
+        ids = batch["trade_id"]
+        self._ids = (self._ids[0] if self._ids else ids[0].as_py(), ids[len(ids) - 1].as_py())
+        self._write(self._window, self._flow.push(batch))
+
+    def _write(self, window: Window, rows: Iterable[Rows]) -> None:
+        for node, batch in rows:
+            for sink in self.task.targets.get(node, ()):
+                self._writers[sink].write(window, node, batch)
+            if node in self._written:
+                self._written[node] += len(batch)
+
+    def commit(self) -> Done:
+        """Close the window: commit its rows, and the open remainder if this window settles it."""
+        self._write(self._window, self._flow.advance(self.task.until))
+        states = self._flow.states()
+        remainder = Window(self._stream.exchange, self._stream.symbol, None)
+        open_rows = self._flow.flush()
+        if self.task.settles:
+            self._write(remainder, open_rows)
+        receipts = {}
+        for sink, nodes in _by_sink(self.task.targets).items():
+            receipts[sink] = self._writers[sink].commit(self._window, nodes)
+            if self.task.settles:
+                self._writers[sink].commit(remainder, nodes)
+        return self._done(receipts, states)
+
+    def _done(self, receipts: Mapping[str, Receipt], states: Mapping[str, State]) -> Done:
+        size, notional = (self._schema.field(name).type.scale for name in ("size", "notional"))
+        first, last = self._ids or (None, None)
+        return Done(
+            self._stream,
+            self.task,
+            self._rows,
+            self._repeats.found,
+            format(decimal(self._size, size), "f"),
+            format(decimal(self._notional, notional), "f"),
+            first,
+            last,
+            self._written,
+            receipts,
+            states,
+        )
+
+
+def _by_sink(targets: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """Return the nodes of each sink."""
+    nodes: dict[str, list[str]] = {}
+    for node, sinks in targets.items():
+        for sink in sinks:
+            nodes.setdefault(sink, []).append(node)
+    return nodes

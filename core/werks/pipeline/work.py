@@ -1,0 +1,173 @@
+"""One task: a file read once, through all transforms, into all sinks, window by window.
+
+A task is plain data and so is its outcome, so it can run in this process or in another.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from ..amounts import ints, limbs
+from ..archive import ByteStream, fetched
+from ..components import File, Stream
+from ..errors import DataError, WerksError
+from ..http import Http
+from ..order import Ascending, Spool, Unordered
+from ..schema import nanoseconds
+from .task import Done, StreamTask, Task, midnight
+from .windows import Windows
+
+Progress = Callable[[Stream, int], None]
+
+
+@attrs.frozen
+class Outcome:
+    """What came of a task; an error stands for all windows that are not among those done."""
+
+    done: tuple[Done, ...]
+    error: WerksError | None
+    seconds: float
+
+
+def perform(task: Task, progress: Progress | None = None) -> Outcome:
+    """Run a task; its errors are part of the outcome."""
+    began = time.perf_counter()
+    done: list[Done] = []
+    error: WerksError | None = None
+    try:
+        with Http(task.tries) as http:
+            content = getattr(task.door, "content", None)
+            own = content if not task.file.url.startswith(("http:", "https:")) else None
+            with fetched(task.file, http, task.cache, own) as path:
+                _Reading(task, path, progress or _quiet, done).run()
+    except WerksError as failure:
+        error = failure
+    return Outcome(tuple(done), error, time.perf_counter() - began)
+
+
+def _quiet(stream: Stream, rows: int) -> None:
+    """Take no note of progress."""
+
+
+class _Reading:
+    """A file being read: straight through if it is in order, by way of temporary files if not."""
+
+    def __init__(self, task: Task, path: Path, progress: Progress, done: list[Done]) -> None:
+        self._task = task
+        self._path = path
+        self._progress = progress
+        self._done = done
+        self._name = task.file.url
+        self._numeric = task.door.continuity in ("contiguous", "increasing")
+
+    def run(self) -> None:
+        try:
+            with self._windows() as windows:
+                self._straight(windows)
+        except Unordered:
+            # What was done of a longer file is done again: rows that belong there may come later.
+            self._done.clear()
+            with tempfile.TemporaryDirectory(prefix="werks-") as folder:
+                spools = self._spool(Path(folder))
+                with self._windows() as windows:
+                    self._sorted(windows, spools)
+
+    def _straight(self, windows: Mapping[str, Windows]) -> None:
+        watches = {symbol: Ascending(self._name, self._numeric) for symbol in windows}
+        for symbol, batch in self._batches():
+            watches[symbol].check(batch)
+            windows[symbol].take(batch)
+        for each in windows.values():
+            each.finish()
+
+    def _spool(self, folder: Path) -> dict[str, Spool]:
+        spools: dict[str, Spool] = {}
+        for symbol, batch in self._batches():
+            if symbol not in spools:
+                spools[symbol] = Spool(folder / f"{len(spools)}.arrow")
+            spools[symbol].add(batch)
+        for spool in spools.values():
+            spool.close()
+        return spools
+
+    def _sorted(self, windows: Mapping[str, Windows], spools: Mapping[str, Spool]) -> None:
+        for symbol, each in windows.items():
+            if symbol in spools:
+                for batch in spools[symbol].read(self._name, self._numeric):
+                    each.take(batch)
+            each.finish()
+
+    def _batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
+        """Yield (symbol, rows) of the streams that are asked for, checked."""
+        wanted = [each.stream.symbol for each in self._task.streams]
+        with ByteStream(self._path, self._name, self._task.read_ahead) as stream:
+            for batch in self._task.door.read(self._task.file, stream, wanted):
+                if len(batch):
+                    _check(batch, self._task.file)
+                    yield batch["symbol"][0].as_py(), batch
+
+    @contextmanager
+    def _windows(self) -> Iterator[dict[str, Windows]]:
+        """Open the sinks; what is not committed is thrown away."""
+        with ExitStack() as stack:
+            writers = {}
+            for name, sink in self._task.sinks.items():
+                nodes = {node for each in self._task.streams for node in _nodes(each, name)}
+                schemas = {node: self._task.schemas[node] for node in sorted(nodes)}
+                writers[name] = sink.open(schemas)
+                stack.callback(writers[name].close)
+            try:
+                yield {
+                    each.stream.symbol: Windows(self._task, each, writers, self._heard)
+                    for each in self._task.streams
+                }
+            except BaseException:
+                for writer in writers.values():
+                    writer.abort()
+                raise
+
+    def _heard(self, what: Done | tuple[Stream, int]) -> None:
+        if isinstance(what, Done):
+            self._done.append(what)
+        else:
+            self._progress(*what)
+
+
+def _nodes(task: StreamTask, sink: str) -> set[str]:
+    return {node for day in task.days for node, sinks in day.targets.items() if sink in sinks}
+
+
+def _check(batch: pa.RecordBatch, file: File) -> None:
+    """Raise DataError, naming the trade, unless rows lie in the file's days and have amounts."""
+    time = nanoseconds(batch["timestamp"])
+    begin, end = midnight(file.start), midnight(file.stop)
+    _refuse(
+        (time < begin) | (time >= end),
+        batch,
+        file,
+        "lies outside of the file's days: a file of another day, or a time in another unit",
+    )
+    ordinary = np.ones(len(batch), bool)
+    if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
+        ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)
+    for name in ("price", "size"):
+        values = ints(limbs(batch[name]))
+        wrong = np.asarray(values <= 0, bool) & ordinary
+        _refuse(wrong, batch, file, f"has a {name} that is not above 0")
+
+
+def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str) -> None:
+    if wrong.any():
+        bad = int(np.argmax(wrong))
+        trade, stamp = (
+            batch["trade_id"][bad],
+            np.datetime64(nanoseconds(batch["timestamp"])[bad], "ns"),
+        )
+        raise DataError(f"{file.url}: the trade {trade} of {stamp} {why}; fetch the file again")

@@ -1,0 +1,36 @@
+"""The conformance kit: what every plugin, ours or not, runs against itself.
+
+Needs the extra `werks[testing]`. A plugin subclasses `ArchiveTests`, `SinkTests` or
+`TransformTests` in its own tests and gives the fixtures that the class asks for.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .archive import ArchiveTests
+    from .loopback import Loopback
+    from .shelf import Published, Totals
+    from .sink import SinkTests
+    from .transform import TransformTests
+
+_HOMES = {
+    "ArchiveTests": "archive",
+    "Loopback": "loopback",
+    "Published": "shelf",
+    "SinkTests": "sink",
+    "Totals": "shelf",
+    "TransformTests": "transform",
+}
+__all__ = ["ArchiveTests", "Loopback", "Published", "SinkTests", "Totals", "TransformTests"]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

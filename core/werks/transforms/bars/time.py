@@ -1,0 +1,134 @@
+"""Bars by the clock: right-open, UTC, counted from midnight."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ...amounts import from_ints, limbs
+from ...components import State
+from ...schema import batch, nanoseconds, times
+from ..columns import DAY, Columns, amount, changes, plain, restored, words
+from .step import Cut
+
+Times = npt.NDArray[np.int64]
+# Widths of several days are counted from a Monday, so that 7d is a week.
+_MONDAY = 4 * DAY
+
+
+class Clock:
+    """Ends a bar where its window of the clock ends; `carry` fills windows without trades."""
+
+    def __init__(self, schema: pa.Schema, width: int, carry: bool) -> None:
+        self._schema = schema
+        self._width = width
+        self._carry = carry
+        self._last: pa.RecordBatch | None = None
+
+    def _starts(self, time: Times) -> Times:
+        anchor = np.int64(_MONDAY) if self._width > DAY else time - time % DAY
+        windows: Times = (time - anchor) // self._width
+        starts: Times = windows * self._width + anchor
+        return starts
+
+    def _ends(self, starts: Times) -> Times:
+        """Return where windows end; an odd width's last window of a day ends at midnight."""
+        if self._width > DAY:
+            return starts + self._width
+        return np.minimum(starts + self._width, starts - starts % DAY + DAY)
+
+    def cut(self, cells: Columns, open_: pa.RecordBatch | None) -> Cut:
+        """Return where the clock's windows change."""
+        key = self._starts(cells.time)
+        first = changes(key)
+        continues = open_ is not None and bool(nanoseconds(open_["timestamp"])[0] == key[0])
+        return Cut(first, continues, True, np.ones(len(first), bool), False)
+
+    def label(self, bars: pa.RecordBatch) -> pa.RecordBatch:
+        """Return bars with the start and the end of their windows."""
+        starts = self._starts(nanoseconds(bars["timestamp"]))
+        bars = bars.set_column(
+            bars.schema.get_field_index("timestamp"), bars.schema.field("timestamp"), times(starts)
+        )
+        return bars.set_column(
+            bars.schema.get_field_index("end"),
+            bars.schema.field("end"),
+            times(self._ends(starts)),
+        )
+
+    def closes(self, open_: pa.RecordBatch, time: int) -> bool | None:
+        """Return True once the bar's window has ended."""
+        return True if nanoseconds(open_["end"])[0] <= time else None
+
+    def advanced(self, time: int) -> None:
+        """Carry nothing: the clock needs no memory of time."""
+
+    def filled(self, bars: pa.RecordBatch | None, until: int | None) -> Iterator[pa.RecordBatch]:
+        """Yield the bars; with `carry`, also a flat bar for each window without a trade."""
+        if bars is not None and len(bars):
+            if not self._carry:
+                yield bars
+                return
+            yield from self._between(bars)
+            self._last = bars.slice(len(bars) - 1)
+        if self._carry and self._last is not None and until is not None:
+            begin = int(nanoseconds(self._last["end"])[0])
+            flat = self._flat(self._last, begin, int(self._starts(np.array([until]))[0]))
+            if len(flat):
+                yield flat
+                self._last = flat.slice(len(flat) - 1)
+
+    def _between(self, bars: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        starts, ends = nanoseconds(bars["timestamp"]), nanoseconds(bars["end"])
+        if self._last is not None:
+            yield self._flat(self._last, int(nanoseconds(self._last["end"])[0]), int(starts[0]))
+        done = 0
+        for gap in np.flatnonzero(starts[1:] > ends[:-1]) + 1:
+            yield bars.slice(done, gap - done)
+            yield self._flat(bars.slice(gap - 1, 1), int(ends[gap - 1]), int(starts[gap]))
+            done = int(gap)
+        yield bars.slice(done)
+
+    def _flat(self, bar: pa.RecordBatch, begin: int, end: int) -> pa.RecordBatch:
+        """Return bars at a bar's close for all windows from `begin` up to `end`."""
+        starts = self._grid(begin, end)
+        rows = len(starts)
+        close = np.repeat(limbs(bar["close"]), rows, axis=0)
+        prices = {
+            name: amount(close, bar.schema, name) for name in ("open", "high", "low", "close")
+        }
+        none = from_ints(np.zeros(rows, np.int64))
+        names = ("volume", "notional", "buy_volume", "buy_notional", "realized_variance")
+        return batch(
+            bar.schema,
+            **words(bar, rows),
+            timestamp=times(starts),
+            end=times(self._ends(starts)),
+            **prices,
+            **{name: amount(none, bar.schema, name) for name in names},
+            ticks=pa.array(np.zeros(rows, np.int64)),
+            buy_ticks=pa.array(np.zeros(rows, np.int64)),
+            complete=pa.array(np.ones(rows, bool)),
+        )
+
+    def _grid(self, begin: int, end: int) -> Times:
+        """Return the starts of all windows in [begin, end)."""
+        if self._width > DAY:
+            return np.arange(begin, end, self._width)
+        days = np.arange(begin - begin % DAY, end, DAY)
+        grid = (days[:, None] + np.arange(0, DAY, self._width)).ravel()
+        return np.asarray(grid[(grid >= begin) & (grid < end)])
+
+    def torn(self, open_: pa.RecordBatch | None) -> bool:
+        """Stop filling across a gap; a bar of the clock may run across it, as incomplete."""
+        self._last = None
+        return False
+
+    def state(self) -> State:
+        """Return the last bar, which windows without trades are filled from."""
+        return {"last": plain(self._last)}
+
+    def restore(self, state: State) -> None:
+        """Go on from what `state` returned."""
+        self._last = restored(self._schema, state["last"])

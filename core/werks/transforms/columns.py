@@ -1,0 +1,152 @@
+"""Rows as NumPy arrays, whatever their kind: what aggregate, filter and bars compute on."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..amounts import Limbs, column, from_ints, ints, limbs, masked
+from ..components import State
+from ..errors import ConfigError
+from ..schema import batch, kind, nanoseconds
+
+Array = npt.NDArray[Any]
+TRADES = ("TRADE", "TICK", "SIGNIFICANT")
+DAY = 86_400 * 10**9
+
+
+@attrs.frozen
+class Columns:
+    """Trades, ticks or segments of ticks as arrays; sums are over all trades behind a row.
+
+    Prices are integers (int64, or Python's where they do not fit), sums are limbs.
+    """
+
+    source: pa.RecordBatch
+    time: npt.NDArray[np.int64]
+    price: Array
+    open: Array
+    high: Array
+    low: Array
+    size: Limbs
+    notional: Limbs
+    buy_size: Limbs
+    buy_notional: Limbs
+    ticks: npt.NDArray[np.int64]
+    buy_ticks: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def first_ids(self, rows: npt.NDArray[np.int64]) -> pa.Array:
+        """Return the ids of the first trades behind these rows."""
+        return self.source["trade_id"].take(pa.array(rows))
+
+    def last_ids(self, rows: npt.NDArray[np.int64]) -> pa.Array:
+        """Return the ids of the last trades behind these rows."""
+        names = self.source.schema.names
+        name = "last_trade_id" if "last_trade_id" in names else "trade_id"
+        return self.source[name].take(pa.array(rows))
+
+
+def columns(rows: pa.RecordBatch) -> Columns:
+    """Return TRADE, TICK or SIGNIFICANT rows as arrays, without those that were not on the book."""
+    rows = on_book(rows)
+    price = ints(limbs(rows["price"]))
+    whole = "total_" if kind(rows.schema) == "SIGNIFICANT" else ""
+    size, notional = limbs(rows[f"{whole}size"]), limbs(rows[f"{whole}notional"])
+    if "ticks" in rows.schema.names:
+        opened, high, low = (ints(limbs(rows[name])) for name in ("open", "high", "low"))
+        ticks = rows[f"{whole}ticks"].to_numpy()
+    else:
+        opened = high = low = price
+        ticks = np.ones(len(rows), np.int64)
+    if whole:
+        buys = (limbs(rows["total_buy_size"]), limbs(rows["total_buy_notional"]))
+        buy_ticks = rows["total_buy_ticks"].to_numpy()
+    else:
+        bought = rows["tick_rule"].to_numpy() == 1
+        buys = (masked(size, bought), masked(notional, bought))
+        buy_ticks = np.where(bought, ticks, 0)
+    time = nanoseconds(rows["timestamp"])
+    return Columns(rows, time, price, opened, high, low, size, notional, *buys, ticks, buy_ticks)
+
+
+def on_book(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows without those that carry the flag `off_book`."""
+    if "flag" not in rows.schema.names or rows["flag"].null_count == len(rows):
+        return rows
+    return rows.filter(pc.fill_null(pc.not_equal(rows["flag"], "off_book"), True))
+
+
+def changes(*keys: Array) -> npt.NDArray[np.int64]:
+    """Return the first row of each run of equal keys, the very first row included."""
+    new = np.zeros(len(keys[0]), bool)
+    new[:1] = True
+    for key in keys:
+        new[1:] |= key[1:] != key[:-1]
+    return np.flatnonzero(new)
+
+
+def ends(starts: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:
+    """Return the last row of each run."""
+    return np.append(starts[1:], rows) - 1
+
+
+def only(schemas: Mapping[str, pa.Schema], what: str, kinds: Sequence[str] = TRADES) -> pa.Schema:
+    """Return the schema that all inputs share; ConfigError if they differ or cannot be taken."""
+    for node, schema in schemas.items():
+        if kind(schema) not in kinds:
+            raise ConfigError([f"{what} takes {', '.join(kinds)} and not {kind(schema)} of {node}"])
+    first, *others = schemas.values()
+    if any(other != first for other in others):
+        raise ConfigError([f"{what} cannot mix {', '.join(schemas)}: their rows or scales differ"])
+    return first
+
+
+def plain(rows: pa.RecordBatch | None) -> State | None:
+    """Return rows as data that JSON can hold: times as nanoseconds, amounts as text."""
+    if rows is None:
+        return None
+    state = {}
+    for field in rows.schema:
+        values = rows[field.name]
+        if pa.types.is_timestamp(field.type):
+            values = values.view(pa.int64())
+        elif pa.types.is_decimal(field.type) or pa.types.is_dictionary(field.type):
+            values = values.cast(pa.string())
+        state[field.name] = values.to_pylist()
+    return state
+
+
+def restored(schema: pa.Schema, state: State | None) -> pa.RecordBatch | None:
+    """Return the rows that `plain` was given."""
+    if state is None:
+        return None
+    arrays = {}
+    for field in schema:
+        given = state[field.name]
+        if pa.types.is_timestamp(field.type):
+            arrays[field.name] = pa.array(given, pa.int64()).view(field.type)
+        elif pa.types.is_decimal(field.type):
+            arrays[field.name] = pa.array(given, pa.string()).cast(field.type)
+        elif pa.types.is_dictionary(field.type):
+            arrays[field.name] = pa.array(given, pa.string()).dictionary_encode()
+        else:
+            arrays[field.name] = pa.array(given, field.type)
+    return batch(schema, **arrays)
+
+
+def words(rows: pa.RecordBatch, count: int) -> dict[str, pa.Array]:
+    """Return the columns `exchange` and `symbol` of a stream for this many rows."""
+    zeros = np.zeros(count, np.int64)
+    return {name: rows[name].take(pa.array(zeros)) for name in ("exchange", "symbol")}
+
+
+def amount(values: Array, schema: pa.Schema, name: str) -> pa.Array:
+    """Return integers or limbs as the decimal column that a schema has under a name."""
+    return column(values if values.ndim > 1 else from_ints(values), schema.field(name).type.scale)

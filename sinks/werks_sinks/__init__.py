@@ -1,0 +1,1 @@
+"""Places for rows: CSV, Feather and Parquet files, and tables in SQLite."""

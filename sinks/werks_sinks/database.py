@@ -1,0 +1,114 @@
+"""A SQLite database that several processes may write to at once."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import attrs
+import sqlalchemy as sa
+
+from werks.errors import SinkError
+
+from .disk import make_folder, naming, require_folder
+
+_ADVICE = {
+    sqlite3.SQLITE_READONLY: "is read-only; set another path or change its permissions",
+    sqlite3.SQLITE_PERM: "may not be written to; set another path or change its permissions",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; set another path or change its permissions",
+    sqlite3.SQLITE_FULL: "has no room on its disk; make room and run again",
+    sqlite3.SQLITE_IOERR: "could not be read or written, as on a full disk; make room, run again",
+    sqlite3.SQLITE_NOTADB: "is no SQLite database; move it away or set another path",
+    sqlite3.SQLITE_CORRUPT: "is damaged; move it away and run again",
+}
+_CACHE_KIB = 16 << 10
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@attrs.define(slots=False)
+class Database:
+    """A database file and how many seconds to wait for other processes; nothing is opened yet."""
+
+    path: Path
+    timeout: float
+
+    def require_usable(self) -> Path:
+        """Return the lowest folder of its path that is there; SinkError if it cannot be used."""
+        root = require_folder(self.path.parent)
+        if self.path.is_dir():
+            raise SinkError(f"{self.path} is a folder; set the path of a database file")
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise SinkError(f"{self.path} {_ADVICE[sqlite3.SQLITE_READONLY]}")
+        return root
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection | None]:
+        """Give a connection to read with; None where there is no database yet."""
+        if not self.path.exists():
+            yield None
+            return
+        try:
+            with self._explained(), self._engine.connect() as connection:
+                yield connection
+        finally:
+            self.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a connection within a transaction of which all or nothing comes to be seen."""
+        with naming(self.path):
+            make_folder(self.path.parent)
+        with self._explained(), self._engine.connect() as connection:
+            self._write_ahead(connection)
+            connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+            connection.commit()
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        url = sa.URL.create("sqlite", database=str(self.path))
+        # The driver would begin transactions by itself, and too late to keep others from writing.
+        arguments = {"timeout": self.timeout, "isolation_level": None}
+        return sa.create_engine(url, connect_args=arguments)
+
+    def _write_ahead(self, connection: sa.Connection) -> None:
+        """Let others read while one writes, where the disk can do that."""
+        until = time.monotonic() + self.timeout
+        while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+            try:
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            except sa.exc.OperationalError as error:
+                # SQLite itself does not wait for others here.
+                if _code(error) not in _BUSY or time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.DBAPIError, sqlite3.Error) as error:
+            code = _code(error)
+            if code in _BUSY:
+                raise SinkError(
+                    f"{self.path} has been locked by another process for {self.timeout:g} s; "
+                    "let it finish, or set a longer timeout"
+                ) from error
+            cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+            raise SinkError(f"{self.path} {_ADVICE.get(code, f'failed: {cause}')}") from error
+
+
+def _code(error: sa.exc.DBAPIError | sqlite3.Error) -> int:
+    """Return SQLite's primary code of an error; 0 if it has none."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
