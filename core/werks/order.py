@@ -110,7 +110,7 @@ def _repeated(time: Rows, ids: pa.Array) -> Mask:
 class Spool:
     """A temporary Arrow file of one stream's rows, read back in order a part at a time.
 
-    A file that runs from a later to an earlier time is taken backwards, so rows of one timestamp
+    A file most of whose steps go to an earlier time is taken backwards, so rows of one timestamp
     keep the order in which they happened.
     """
 
@@ -120,7 +120,8 @@ class Spool:
         self._writer: Any = None
         self._bounds: list[tuple[int, int]] = []
         self._seconds: Counter[int] = Counter()
-        self._first = self._last = 0
+        self._last: int | None = None
+        self._forward = 0  # steps to a later time less those to an earlier one
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows as they come."""
@@ -137,8 +138,8 @@ class Spool:
             self._out.close()
 
     def _count(self, time: Rows) -> None:
-        if not self._bounds:
-            self._first = int(time[0])
+        last = time[:1] if self._last is None else self._last
+        self._forward += int(np.sign(np.diff(time, prepend=last)).sum())
         self._last = int(time[-1])
         self._bounds.append((int(time.min()), int(time.max())))
         seconds, counts = np.unique(time // _SECOND, return_counts=True)
@@ -148,7 +149,7 @@ class Spool:
         """Yield all rows in order."""
         if not self._bounds:
             return
-        backwards = self._first > self._last
+        backwards = self._forward < 0
         with pa.OSFile(str(self._path), "rb") as file:
             reader = pa.ipc.open_file(file)
             for begin, end in pairwise(self._edges()):

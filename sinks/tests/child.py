@@ -27,7 +27,8 @@ def main(name: str, path: str, day: str, rows: str, end: str) -> None:
     try:
         for _ in range(int(rows) // 1000):
             writer.write(window, "trades", batch)
-        print("written", flush=True)
+        sys.stdout.write("written\n")
+        sys.stdout.flush()
         if end == "hold":
             time.sleep(60)
         writer.commit(window, ["trades"])

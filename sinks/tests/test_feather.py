@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pyarrow.feather
 import pytest
+
 from werks.schema import kind, version
 from werks.testing.sink import DAY, SinkTests, sample
 from werks_sinks.feather import Feather

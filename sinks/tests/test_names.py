@@ -3,6 +3,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from werks.testing.sink import STRANGE
 from werks_sinks.names import safe
 

@@ -1,6 +1,7 @@
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+
 from werks.schema import kind, version
 from werks.testing.sink import DAY, SinkTests, sample
 from werks_sinks.parquet import Parquet

@@ -7,7 +7,9 @@ import time
 from contextlib import closing
 from importlib import import_module
 
+import pyarrow as pa
 import pytest
+
 from werks.errors import SinkError
 from werks.testing.sink import DAY, REMAINDER, SCHEMAS, sample
 
@@ -39,9 +41,7 @@ def files(folder):
 
 def noise(rows):
     """Rows whose ids no compression makes smaller."""
-    import pyarrow as pa
-
-    given = sample("trades", rows=rows)
+    given = pa.concat_batches([sample("trades", rows=1000)] * (rows // 1000))
     ids = pa.array([os.urandom(32).hex() for _ in range(rows)])
     return given.set_column(4, given.schema.field(4), ids)
 
@@ -51,7 +51,7 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(kind, small_disk):
     receipt = write(sink, DAY, sample("trades"))
     before = files(small_disk)
     with pytest.raises(SinkError, match=f"{small_disk}.* (full|room)"):
-        write(sink, REMAINDER, noise(200_000))
+        write(sink, REMAINDER, noise(100_000))
     assert files(small_disk) == before
     assert sink.holds(DAY, "trades", receipt)
     assert not sink.holds(REMAINDER, "trades", receipt)
@@ -71,8 +71,8 @@ def test_a_full_disk_at_the_commit_leaves_the_writer_usable(kind, small_disk):
 
 
 def test_a_limit_for_files_is_named(kind, tmp_path, child):
-    call = [sys.executable, str(child), kind, str(tmp_path / "data"), "2024-05-01", "200000"]
-    done = subprocess.run([*call, "50000"], capture_output=True, text=True, check=False)
+    call = [sys.executable, str(child), kind, str(tmp_path / "data"), "2024-05-01", "70000"]
+    done = subprocess.run([*call, "10000"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"SinkError: {tmp_path}")

@@ -37,7 +37,7 @@ class Database:
 
     def require_usable(self) -> Path:
         """Return the lowest folder of its path that is there; SinkError if it cannot be used."""
-        root = require_folder(self.path.parent)
+        root = require_folder(self.path.parent, self.path)
         if self.path.is_dir():
             raise SinkError(f"{self.path} is a folder; set the path of a database file")
         if self.path.exists() and not os.access(self.path, os.W_OK):
@@ -47,7 +47,9 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection | None]:
         """Give a connection to read with; None where there is no database yet."""
-        if not self.path.exists():
+        with naming(self.path):
+            is_there = self.path.exists()
+        if not is_there:
             yield None
             return
         try:

@@ -37,9 +37,12 @@ def naming(path: Path) -> Iterator[None]:
         raise SinkError(f"{path}: {advice}") from error
 
 
-def require_folder(path: Path) -> Path:
-    """Return the lowest folder of a path that is there; SinkError if no file can be made in it."""
-    there = next((p for p in (path, *path.parents) if os.path.lexists(p)), Path("/"))
+def require_folder(folder: Path, path: Path) -> Path:
+    """Return the lowest part of a folder that is there; SinkError, naming a path, if it is no good.
+
+    Nothing is made; the folder is good if a file can be made in it, or if it can be made itself.
+    """
+    there = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), Path("/"))
     if not there.is_dir():
         raise SinkError(f"{path}: {there} is no folder; move it away or set another path")
     if not os.access(there, os.W_OK | os.X_OK):

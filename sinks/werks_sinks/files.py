@@ -111,7 +111,7 @@ class FileWriter:
     """Writes the rows of a sink's nodes, one file a window and node."""
 
     def __init__(self, folder: Folder, schemas: Mapping[str, pa.Schema], form: Format) -> None:
-        self._root = require_folder(folder.path)
+        self._root = require_folder(folder.path, folder.path)
         self._folder, self._schemas, self._form = folder, schemas, form
         self._parts = Parts(schemas, self._part)
 
@@ -160,7 +160,7 @@ class FileWriter:
 
     def _require_version(self, target: Path, node: str) -> None:
         """Raise SinkError if the file to be replaced has rows of another version."""
-        if self._form.stored is None or not target.exists():
+        if self._form.stored is None:
             return
         ours = rows.version(self._schemas[node])
         found = _version(target, self._form.stored)
@@ -172,11 +172,11 @@ class FileWriter:
 
 
 def _version(target: Path, stored: Callable[[Path], pa.Schema]) -> int | None:
-    """Return the version of the rows in a file; None if it is broken and may be replaced."""
+    """Return the version of the rows in a file; None if it is broken or not there."""
     with naming(target):
         try:
             return rows.version(stored(target))
-        except pa.ArrowInvalid:
+        except (FileNotFoundError, NotADirectoryError, pa.ArrowInvalid):
             return None
         except OSError as error:
             if error.errno:

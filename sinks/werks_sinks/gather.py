@@ -36,7 +36,8 @@ class Gathered:
         """Yield all rows that wait, if there are any, as one batch."""
         batches, self._batches, self._rows, self.bytes = self._batches, [], 0, 0
         if batches:
-            yield batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+            # Copied even if it is one: the bytes that follow a slice would get into the file.
+            yield pa.concat_batches(batches)
 
     def _keep(self, batch: pa.RecordBatch) -> None:
         self._batches.append(batch)

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -47,4 +48,5 @@ class Spool:
     def drop(self) -> None:
         """Let go of the rows."""
         if self._file:
-            self._file.close()
+            with suppress(OSError):  # what cannot be flushed is thrown away all the same
+                self._file.close()

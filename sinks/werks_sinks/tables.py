@@ -127,7 +127,10 @@ def _table(node: str, schema: pa.Schema) -> sa.Table:
     columns = [
         sa.Column(field.name, _type(field.type), nullable=field.name not in key) for field in schema
     ]
-    window, n = sa.Column("window", sa.Text), sa.Column("n", sa.Integer, nullable=False)
+    window, n = (
+        sa.Column("window", sa.Text, nullable=True),
+        sa.Column("n", sa.Integer, nullable=False),
+    )
     table = sa.Table(
         node, sa.MetaData(), *columns, window, n, sa.PrimaryKeyConstraint(*key, name=None)
     )

@@ -1,8 +1,9 @@
 """What a run will read: the wanted windows less what the ledger already knows."""
 
+import copy
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from .task import DAY, midnight
 
 _ONE = timedelta(days=1)
 Missing = dict[tuple[Stream, date], str]
+Began = Mapping[str, str | None]
 
 
 @attrs.frozen
@@ -85,11 +87,11 @@ class Knowledge:
         self._note(key)
 
     def redo(
-        self, branch: Branch, window: tuple[Stream, date, int], began: Mapping[str, str] | None
+        self, branch: Branch, window: tuple[Stream, date, int], began: Began
     ) -> dict[str, tuple[str, ...]]:
         """Return the nodes of a window that must be done (again), each with its sinks.
 
-        `began` holds the digest of what is carried into the window, by node; None where that is not
+        `began` holds a digest of what is carried into the window, by node; None where that is not
         known yet because the window before it must be done first.
         """
         stream, day, until = window
@@ -104,16 +106,14 @@ class Knowledge:
                 found[node] = stale
         return found
 
-    def _valid(
-        self, branch: Branch, key: CommitKey, until: int, began: Mapping[str, str] | None
-    ) -> bool:
+    def _valid(self, branch: Branch, key: CommitKey, until: int, began: Began) -> bool:
         stream, node, day, sink = key
         commit = self._commits.get(key)
         if commit is None or commit.until < until:
             return False
         if commit.fingerprint != fingerprint(branch, node, sink):
             return False
-        if branch.carried[node] and (began is None or began[node] != commit.began):
+        if began[node] != commit.began:
             return False
         window = Window(stream.exchange, stream.symbol, day)
         return bool(self._sinks[sink].holds(window, node, commit.receipt))
@@ -158,28 +158,35 @@ class Chain:
         self._known = known
         self._branch = branch
         self._stream = stream
-        self.states: Mapping[str, State] = known.states(branch, stream, first - _ONE)
         self._last = first - _ONE
-        self._sure = True
+        self._unsure: frozenset[str] = frozenset()
+        self.states: Mapping[str, State] = known.states(branch, stream, self._last)
+
+    def copy(self) -> "Chain":
+        """Return a chain that goes its own way from here."""
+        return copy.copy(self)
 
     def cut(self, day: date) -> bool:
         """Tell whether days are missing before a day."""
         return self._last + _ONE != day
 
-    def began(self, day: date) -> dict[str, str] | None:
-        """Return the digests of what is carried into a day; None while that is not known."""
-        return began(self._branch, self.states, self.cut(day)) if self._sure else None
+    def began(self, day: date) -> Began:
+        """Return digests of what is carried into a day, by node; None while that is not known."""
+        digests = began(self._branch, self.states, self.cut(day))
+        unsure = self._unsure
+        return {n: None if unsure & self._branch.carried[n] else d for n, d in digests.items()}
 
-    def passed(self, day: date, redone: bool) -> None:
-        """Take note of a window that is as it was, or will be done again."""
+    def passed(self, day: date, redo: Iterable[str] = ()) -> None:
+        """Take note of a window; what the nodes that will be redone carry is not known then."""
+        carried = (self._branch.carried[node] for node in redo)
+        self._unsure = self._unsure.union(*carried)
         self._last = day
-        self._sure = self._sure and not redone
-        if self._sure:
-            self.states = self._known.states(self._branch, self._stream, day)
+        self.states = self._known.states(self._branch, self._stream, day)
 
-    def done(self, day: date, states: Mapping[str, State]) -> None:
-        """Take note of a window that was done just now."""
-        self._last, self.states, self._sure = day, states, True
+    def done(self, day: date) -> None:
+        """Take note of a window that was done, and recorded, just now."""
+        self._unsure = frozenset()
+        self.passed(day)
 
 
 def make_plan(graph: Graph, ledger: Ledger, http: Http, now: datetime) -> Plan:
@@ -242,7 +249,7 @@ def _plan_stream(
                 continue
             covered.add(day)
             redo = known.redo(branch, (stream, day, end), chain.began(day))
-            chain.passed(day, bool(redo))
+            chain.passed(day, redo)
             each.days.append(Day(stream, day, end, redo))
     last = (_end(source, now) - timedelta(microseconds=1)).date()
     lacking = [day for day in _days(source.start, last + _ONE) if day not in covered]

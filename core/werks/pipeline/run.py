@@ -134,7 +134,7 @@ class _Run:
         streams, branch = [], plan.branch
         for stream in dict.fromkeys(day.stream for day in plan.days):
             mine = [day for day in plan.days if day.stream == stream]
-            task = self._stream_task(plan, stream, mine)
+            task = self._stream_task(plan, stream, list(mine))
             if task.days:
                 streams.append(task)
             self._report.of_stream(stream).known += len(mine) - len(task.days)
@@ -161,20 +161,24 @@ class _Run:
 
     def _stream_task(self, plan: FilePlan, stream: Stream, days: list[Day]) -> StreamTask:
         chain = self._chain(plan, stream, days[0].day)
-        states, cut = chain.states, chain.cut(days[0].day)
+        while days and not self._redo(plan, chain, days[0]):
+            chain.passed(days.pop(0).day)
+        states, cut = chain.states, bool(days) and chain.cut(days[0].day)
         tasks: list[DayTask] = []
+        # What is carried runs through every day of a file, wanted or not, from the first one on.
+        ahead = chain.copy()
         for day in days:
-            # Within one file the state of a redone day is not known before it is read.
-            carried = None if tasks else chain.began(day.day)
-            redo = self._known.redo(plan.branch, (stream, day.day, day.until), carried)
-            if redo:
-                if not tasks:
-                    states, cut = chain.states, chain.cut(day.day)
-                settles = self._known.settles(stream, day.day, redo)
-                tasks.append(DayTask(day.day, day.until, redo, settles))
-            elif not tasks:
-                chain.passed(day.day, redone=False)
+            redo = self._redo(plan, ahead, day)
+            settles = self._known.settles(stream, day.day, redo)
+            tasks.append(DayTask(day.day, day.until, redo, settles))
+            ahead.passed(day.day, redo)
+        while tasks and not tasks[-1].targets:
+            tasks.pop()
         return StreamTask(stream, tuple(tasks), states, cut)
+
+    def _redo(self, plan: FilePlan, chain: Chain, day: Day) -> dict[str, tuple[str, ...]]:
+        window = (day.stream, day.day, day.until)
+        return self._known.redo(plan.branch, window, chain.began(day.day))
 
     def _chain(self, plan: FilePlan, stream: Stream, first: date) -> Chain:
         if stream not in self._chains:
@@ -214,7 +218,7 @@ class _Run:
         self._ledger.done(_window(task, done, finished), commits, marks)
         for (node, sink), commit in commits.items():
             self._known.learn((stream, node, day, sink), commit)
-        chain.done(day, done.states)
+        chain.done(day)
         window = Window(stream.exchange, stream.symbol, day)
         self._hooks.werks_window_done(stream=stream, window=window, done=attrs.asdict(done))
 

@@ -1,7 +1,10 @@
 """The archive door keeps the rules, over HTTP and on the spot."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import attrs
 import pyarrow as pa
@@ -80,6 +83,15 @@ def test_ids_go_on_from_file_to_file(http):
         for trade_id in _read(Trades(trades_per_day=50), http, days=4)["trade_id"].to_pylist()
     ]
     assert ids == list(range(1, len(ids) + 1))
+
+
+def test_the_example_of_the_readme_lists_what_it_publishes(http):
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    names: dict[str, Any] = {}
+    listing = "    days = list(door.files(['BTCUSD'], date(2024, 1, 1), date(2024, 1, 9), http))"
+    exec(f"{code}{listing}\n", names | {"http": http}, names)
+    assert [file.start.day for file in names["days"]] == [1, 2]
 
 
 def test_a_side_that_is_neither_is_named_with_its_row(loopback, http):

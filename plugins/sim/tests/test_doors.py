@@ -146,6 +146,15 @@ def test_a_message_that_cannot_be_read_is_an_error(message):
         list(_conversation().heard(message, received=0))
 
 
+def test_a_side_that_is_neither_is_an_error():
+    trade = {"id": 1, "time": 1_704_067_200_000_000, "price": "1", "size": "1"}
+    trades = [trade | {"side": side} for side in ("buy", "bid")]
+    talk = _conversation()
+    heard = talk.heard(json.dumps({"event": "trades", "symbol": "X", "trades": trades}), received=1)
+    with pytest.raises(MessageError, match="ws://sim: side cannot be 'bid'"):
+        talk.columns(list(heard))
+
+
 def test_messages_of_several_markets_become_one_batch():
     talk = _conversation("BTCUSD", "ETHUSD")
     heard = [

@@ -19,6 +19,7 @@ from . import wire
 class Feed:
     """The made-up trades, by websocket: a subscription a market, a message a moment."""
 
+    # The doors of one name have the same options, but for the address.
     seed: int = option(1, help="another number is another market", validator=ge(0))
     trades_per_day: int = option(
         30_000, help="how many trades a day has, give or take a tenth", validator=ge(1)

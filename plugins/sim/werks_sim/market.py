@@ -164,10 +164,10 @@ def _shares(draws: Draws, regime: Ints) -> Ints:
     """Return each minute's share of the day's trades: bursts, quiet minutes, an empty one."""
     # Most trades come at 14:30 UTC, fewest twelve hours later.
     away = np.abs((np.arange(_MINUTES) - 870 + 720) % _MINUTES - 720)
-    shares = (1100 - away) * _BUSY[regime] * (4 + draws.below("share", _MINUTES, 8))
+    shares: Ints = (1100 - away) * _BUSY[regime] * (4 + draws.below("share", _MINUTES, 8))
     mood = draws.below("mood", _MINUTES, 120)
     shares = np.where(mood == 0, 12 * shares, shares)
-    shares = np.where(mood > 117, shares // 20, shares).astype(np.int64)
+    shares = np.where(mood > 117, shares // 20, shares)
     shares[1 + int(draws.below("empty", 1, _MINUTES - 2)[0])] = 0
     return shares
 

@@ -65,8 +65,8 @@ class Trades:
 
     def _listed(self, symbol: str, http: Http) -> Iterator[File]:
         folder = f"{self.archive_url.rstrip('/')}/trades/{symbol}/"
-        names = hrefs(http.text(folder))
-        for name in names:
+        names = set(hrefs(http.text(folder)))
+        for name in sorted(names):
             found = _FILE.fullmatch(name)
             if found and found["symbol"] == symbol:
                 day = date.fromisoformat(found["day"])

@@ -55,6 +55,10 @@ def columns(heard: Sequence[Trade], source: str) -> pa.RecordBatch:
         sides = pa.array([each.side for each in heard], pa.string())
     except (pa.ArrowInvalid, pa.ArrowTypeError, TypeError, ValueError) as error:
         raise MessageError(f"{source}: a trade cannot be read: {error}") from error
+    taker = signs(sides)
+    if not taker.all():
+        odd = sides[int(np.argmin(np.abs(taker)))]
+        raise MessageError(f"{source}: side cannot be {odd.as_py()!r:.40}")
     received = [each.received for each in heard if each.received is not None]
     return batch(
         SCHEMA,
@@ -63,7 +67,7 @@ def columns(heard: Sequence[Trade], source: str) -> pa.RecordBatch:
         timestamp=times(stamps * TIME_UNIT),
         received=times(np.array(received, np.int64)) if received else None,
         trade_id=[str(each.id) for each in heard],
-        tick_rule=signs(sides),
+        tick_rule=taker,
         price=price,
         size=size,
         notional=notionals(price, size),
