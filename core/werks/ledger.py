@@ -37,6 +37,7 @@ _WINDOWS = sa.Table(
     sa.Column("finished", sa.Boolean),
     sa.Column("rows", sa.BigInteger),
     sa.Column("repeats", sa.BigInteger),
+    sa.Column("holes", sa.BigInteger),
     sa.Column("size", sa.Text),
     sa.Column("notional", sa.Text),
     sa.Column("first_id", sa.Text),
@@ -96,6 +97,7 @@ class WindowRecord:
     finished: bool
     rows: int
     repeats: int
+    holes: int | None
     size: str
     notional: str
     first_id: str | None
@@ -222,6 +224,8 @@ def _engine(state: str) -> sa.Engine:
 def _patient(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA busy_timeout=30000")
+    # With WAL a crash of the machine may lose the last commit, never corrupt: it is done again.
+    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _reason(error: Exception) -> str:

@@ -77,7 +77,7 @@ def words(kind: Any) -> str:
         return plain[kind]
     arguments = [words(part) for part in get_args(kind) if part is not NoneType]
     if get_origin(kind) in (tuple, list):
-        return f"a list of {arguments[0]}"
+        return f"a list, each {arguments[0]}"
     if get_origin(kind) in (dict, Mapping) or kind is dict:
         return "a table"
     return " or ".join(arguments) or getattr(kind, "__name__", str(kind))

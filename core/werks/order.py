@@ -59,6 +59,23 @@ class Ascending:
         self._last = (int(time[-1]), int(ids[-1]))
 
 
+class Holes:
+    """Counts the ids that are left out between trades whose ids should follow each other."""
+
+    def __init__(self, name: str) -> None:
+        self.found = 0
+        self._name = name
+        self._last: int | None = None
+
+    def count(self, batch: pa.RecordBatch) -> None:
+        """Take note of rows in order, without repeats."""
+        ids = numbers(batch["trade_id"], self._name)
+        before = ids[0] - 1 if self._last is None else self._last
+        steps = np.diff(ids, prepend=before) - 1
+        self.found += int(steps[steps > 0].sum())
+        self._last = int(ids[-1])
+
+
 class Repeats:
     """Finds trades whose id was seen at the same timestamp; remembers that timestamp's ids only."""
 

@@ -70,6 +70,23 @@ def test_a_full_disk_at_the_commit_leaves_the_writer_usable(kind, small_disk):
     writer.close()
 
 
+def test_after_an_error_nothing_is_committed_before_an_abort(kind, small_disk):
+    """Rows may be missing then, and a commit without them would empty the window."""
+    sink = made(kind, small_disk / "data")
+    receipt = write(sink, DAY, sample("trades"))
+    writer = sink.open(SCHEMAS)
+    writer.write(DAY, "trades", noise(60_000))
+    with pytest.raises(SinkError, match=r"full|room"):
+        writer.commit(DAY, ["trades"])
+    for _ in range(2):
+        with pytest.raises(SinkError, match="rows were lost in an error before this; abort"):
+            writer.commit(DAY, ["trades"])
+    with pytest.raises(SinkError, match="rows were lost"):
+        writer.write(DAY, "trades", sample("trades"))
+    writer.close()
+    assert sink.holds(DAY, "trades", receipt)
+
+
 def test_a_limit_for_files_is_named(kind, tmp_path, child):
     call = [sys.executable, str(child), kind, str(tmp_path / "data"), "2024-05-01", "70000"]
     done = subprocess.run([*call, "10000"], capture_output=True, text=True, check=False)

@@ -117,8 +117,8 @@ class Aside:
         """Throw the file away, and folders that are empty then."""
         with suppress(OSError):  # what cannot be flushed is thrown away all the same
             self.file.close()
-        with naming(self._path):
-            self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed now is swept by the next write
+            self._path.unlink()
         prune(self._path.parent, self._root)
 
     def _created(self) -> BinaryIO:

@@ -97,6 +97,7 @@ class FilePart:
         """Make the finished file visible."""
         if self._aside:
             self._aside.take_place()
+            self._aside = None
 
     def drop(self) -> None:
         """Throw the file away."""
@@ -121,21 +122,17 @@ class FileWriter:
 
     def commit(self, window: Window, nodes: Sequence[str]) -> Receipt:
         """Put the files of these nodes in place; a node without rows has none."""
-        parts = {node: self._parts.take(window, node) for node in nodes}
-        try:
+        with self._parts.unbroken():
             for node in nodes:
                 self._require_version(self._folder.target(window, node), node)
+            parts = {node: self._parts.get(window, node) for node in nodes}
             receipt = {node: self._receipt(window, node, part) for node, part in parts.items()}
             for node, part in parts.items():
                 if part:
                     part.take_place()
                 else:
                     remove(self._folder.target(window, node), self._folder.path)
-        except BaseException:
-            for part in parts.values():
-                if part:
-                    part.drop()
-            raise
+                self._parts.forget(window, node)
         return receipt
 
     def abort(self) -> None:

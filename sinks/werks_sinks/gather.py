@@ -1,6 +1,7 @@
 """Rows that wait until there are enough of them to be worth a write."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 import pyarrow as pa
@@ -70,14 +71,45 @@ class Parts(Generic[P]):
         self._schemas, self._make = schemas, make
         self._parts: dict[tuple[Window, str], P] = {}
         self._bytes = 0
+        self._is_broken = False
 
     def write(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
         """Take rows of a node for a window."""
         require_fit(window, node, batch, self._schemas)
-        if not len(batch):
-            return
-        key = (window, node)
-        part = self._parts.get(key) or self._parts.setdefault(key, self._make(window, node))
+        with self.unbroken():
+            if len(batch):
+                self._add((window, node), batch)
+
+    @contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """Refuse all work after an error, until everything is dropped: rows would be missing."""
+        if self._is_broken:
+            raise SinkError("rows were lost in an error before this; abort and write them again")
+        try:
+            yield
+        except BaseException:
+            self._is_broken = True
+            raise
+
+    def get(self, window: Window, node: str) -> P | None:
+        """Return what was written of a node for a window; None if there are no rows."""
+        return self._parts.get((window, node))
+
+    def forget(self, window: Window, node: str) -> None:
+        """Let go of a node's rows for a window, once they are committed."""
+        part = self._parts.pop((window, node), None)
+        if part:
+            part.drop()
+        self._bytes = sum(part.waiting.bytes for part in self._parts.values())
+
+    def drop(self) -> None:
+        """Throw everything away."""
+        parts, self._parts, self._bytes, self._is_broken = self._parts, {}, 0, False
+        for part in parts.values():
+            part.drop()
+
+    def _add(self, key: tuple[Window, str], batch: pa.RecordBatch) -> None:
+        part = self._parts.get(key) or self._parts.setdefault(key, self._make(*key))
         part.rows += len(batch)
         self._bytes -= part.waiting.bytes
         for enough in part.waiting.add(batch):
@@ -85,19 +117,6 @@ class Parts(Generic[P]):
         self._bytes += part.waiting.bytes
         if self._bytes > MOST_BYTES:
             self._relieve()
-
-    def take(self, window: Window, node: str) -> P | None:
-        """Hand out what was written of a node for a window, and know no more of it."""
-        part = self._parts.pop((window, node), None)
-        if part:
-            self._bytes -= part.waiting.bytes
-        return part
-
-    def drop(self) -> None:
-        """Throw everything away."""
-        parts, self._parts, self._bytes = self._parts, {}, 0
-        for part in parts.values():
-            part.drop()
 
     def _relieve(self) -> None:
         largest = max(self._parts.values(), key=lambda part: part.waiting.bytes)

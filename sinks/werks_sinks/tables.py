@@ -1,6 +1,6 @@
 """One table a node, keyed by exchange, symbol, window and the row's number in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -17,6 +17,7 @@ from .disk import prune
 from .gather import Parts
 from .spool import Spool
 
+_PIECE = 16_384
 VERSIONS = sa.Table(
     "werks_tables",
     sa.MetaData(),
@@ -46,17 +47,15 @@ class TableWriter:
 
     def commit(self, window: Window, nodes: Sequence[str]) -> Receipt:
         """Replace the window's rows in the tables of these nodes, all in one transaction."""
-        spools = {node: self._parts.take(window, node) for node in nodes}
-        try:
+        spools = {node: self._parts.get(window, node) for node in nodes}
+        with self._parts.unbroken():
             with self._database.writing() as connection:
                 for node, spool in spools.items():
                     if not self._is_there(connection, node):
                         self._create(connection, node)
                     _replace(connection, self._tables[node], window, spool)
-        finally:
-            for spool in spools.values():
-                if spool:
-                    spool.drop()
+            for node in nodes:
+                self._parts.forget(window, node)
         return {node: {"rows": spool.rows if spool else 0} for node, spool in spools.items()}
 
     def abort(self) -> None:
@@ -169,7 +168,7 @@ def _replace(
     driver: Any = connection.connection.driver_connection
     day = window.day and window.name
     start = 0
-    for batch in spool.batches():
+    for batch in _pieces(spool.batches()):
         # A null given takes longer than any value, so columns without a value are left out.
         given = [name for name in batch.schema.names if batch[name].null_count < len(batch)]
         columns = [_values(batch[name]) for name in given]
@@ -178,6 +177,13 @@ def _replace(
         # Handed to the driver itself: SQLAlchemy would copy each row.
         driver.executemany(str(insert), zip(*columns, repeat(day), numbers, strict=False))
         start += len(batch)
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield batches cut small: as Python's objects, rows take ten times their room."""
+    for batch in batches:
+        for start in range(0, len(batch), _PIECE):
+            yield batch.slice(start, _PIECE)
 
 
 def _values(column: pa.Array) -> list[Any]:

@@ -77,10 +77,6 @@ def _lines(random: Any, symbol: str, minutes: Any, first: int, price: int) -> tu
     steps = np.where(new, random.integers(-1, 2, count), within)
     prices = price + np.cumsum(steps)
     sizes = np.maximum(1, np.rint(random.lognormal(np.log(12), 1.7, count))).astype(np.int64)
-    direction = np.sign(steps)
-    moved = np.where(direction == 0, np.arange(count), 0)  # unused rows keep their own sign
-    directions = np.where(direction > 0, 0, np.where(direction < 0, 2, 1 + 2 * (moved % 2)))
-    names = pa.array(["PlusTick", "ZeroPlusTick", "MinusTick", "ZeroMinusTick"])
     value = prices * 0.1 * (sizes * 0.001)
     cells = [
         _seconds(slots[group]),
@@ -88,9 +84,9 @@ def _lines(random: Any, symbol: str, minutes: Any, first: int, price: int) -> tu
         pa.array(["Sell", "Buy"]).take(pa.array((sides[group] + 1) // 2)),
         _decimal(sizes, 3),
         _decimal(prices * 10, 2),
-        names.take(pa.array(directions)),
+        _directions(steps),
         _uuids(random, count),
-        (pa.array(value * 1e8)).cast(pa.string()),
+        pa.array(value * 1e8).cast(pa.string()),
         _decimal(sizes, 3),
         pa.array(value).cast(pa.string()),
         pa.array(["0", "1"]).take(pa.array((random.random(count) < 0.02).astype(np.int8))),
@@ -99,6 +95,13 @@ def _lines(random: Any, symbol: str, minutes: Any, first: int, price: int) -> tu
     lines = pc.binary_join_element_wise(lines, pa.scalar("\n"), "")
     ends = np.frombuffer(lines.buffers()[1], np.int32, count + 1)
     return int(prices[-1]), memoryview(lines.buffers()[2])[: int(ends[-1])]
+
+
+def _directions(steps: Any) -> pa.Array:
+    """Return whether the price went up or down, or last did."""
+    last = np.maximum.accumulate(np.where(steps != 0, np.arange(len(steps)), 0))
+    names = pa.array(["PlusTick", "ZeroPlusTick", "MinusTick", "ZeroMinusTick"])
+    return names.take(pa.array(2 * (steps[last] < 0) + (steps == 0)))
 
 
 def _seconds(slots: Any) -> pa.Array:

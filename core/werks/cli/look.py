@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +178,8 @@ def _component(plugins: Plugins, type_: str) -> tuple[str, dict[str, type]]:
 def _option(field: Any) -> dict[str, Any]:
     required = field.default is attrs.NOTHING
     default = None if required else field.default
-    if isinstance(default, timedelta | Path):
-        default = str(default)
+    if isinstance(default, tuple):
+        default = list(default)
     return {
         "name": field.name,
         "takes": words(field.type),

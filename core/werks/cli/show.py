@@ -36,7 +36,8 @@ class Lines:
     def werks_window_done(self, stream: Stream, window: Window, done: Mapping[str, Any]) -> None:
         """Say that a window is done."""
         again = f", {done['repeats']:,} repeats left out" if done["repeats"] else ""
-        click.echo(f"{stream} {window.name}: {done['rows']:,} rows{again}", err=True)
+        holes = f", {done['holes']:,} trade ids are missing" if done["holes"] else ""
+        click.echo(f"{stream} {window.name}: {done['rows']:,} rows{again}{holes}", err=True)
 
     @hookimpl
     def werks_window_failed(self, stream: Stream, window: Window, error: Exception) -> None:
@@ -137,6 +138,9 @@ def _say(report: Report) -> None:
         )
     elif report.known and report.ok:
         click.echo(f"nothing to do: {_windows(report.known)} in the ledger already")
+    for each in report.streams.values():
+        if each.holes:
+            click.echo(f"holes: {each.stream}: {each.holes:,} trade ids are left out")
     for stream, first in report.before.items():
         click.echo(f"{stream}: published from {first} on")
     for what, days in (("missing", report.missing), ("waiting", report.waiting)):

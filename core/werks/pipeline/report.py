@@ -22,6 +22,7 @@ class StreamReport:
     known: int = 0
     rows: int = 0
     repeats: int = 0
+    holes: int = 0
     first: date | None = None
     last: date | None = None
     written: Counter[str] = attrs.field(factory=Counter)
@@ -80,6 +81,7 @@ class Report:
             mine.done += 1
             mine.rows += done.rows
             mine.repeats += done.repeats
+            mine.holes += done.holes or 0
             mine.written.update(done.written)
             mine.first = min(mine.first or done.task.day, done.task.day)
             mine.last = max(mine.last or done.task.day, done.task.day)
@@ -115,6 +117,7 @@ def _plain(each: StreamReport) -> dict[str, Any]:
         "last": str(each.last) if each.last else None,
         "rows": each.rows,
         "repeats": each.repeats,
+        "holes": each.holes,
         "written": dict(each.written),
     }
 

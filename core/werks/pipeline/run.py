@@ -292,6 +292,7 @@ def _window(task: Task, done: Done, finished: bool) -> WindowRecord:
         finished,
         done.rows,
         done.repeats,
+        done.holes,
         done.size,
         done.notional,
         done.first_id,

@@ -52,12 +52,16 @@ class Task:
 
 @attrs.frozen
 class Done:
-    """A window that every sink has committed, with the figures of what was read."""
+    """A window that every sink has committed, with the figures of what was read.
+
+    `holes` counts the trade ids that are left out; None where ids cannot tell.
+    """
 
     stream: Stream
     task: DayTask
     rows: int
     repeats: int
+    holes: int | None
     size: str
     notional: str
     first_id: str | None

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from ..amounts import decimal, limbs, total
 from ..components import Receipt, State, Stream, Window, Writer
-from ..order import Repeats
+from ..order import Holes, Repeats
 from ..schema import nanoseconds
 from .flow import Flow, Rows
 from .task import DAY, DayTask, Done, StreamTask, Task, midnight
@@ -94,6 +94,7 @@ class _Day:
         self._window = Window(stream.exchange, stream.symbol, day.day)
         self._flow = Flow(task.source, task.nodes, task.schemas, states)
         self._repeats = Repeats()
+        self._holes = Holes(task.file.url) if task.door.continuity == "contiguous" else None
         self._schema = task.schemas[task.source]
         self._rows = self._size = self._notional = 0
         self._ids: tuple[Any, Any] | None = None
@@ -111,6 +112,8 @@ class _Day:
         batch = self._repeats.without(batch)
         if not len(batch):
             return
+        if self._holes is not None:
+            self._holes.count(batch)
         self._rows += len(batch)
         self._size += total(limbs(batch["size"]))
         self._notional += total(limbs(batch["notional"]))
@@ -148,6 +151,7 @@ class _Day:
             self.task,
             self._rows,
             self._repeats.found,
+            self._holes.found if self._holes is not None else None,
             format(decimal(self._size, size), "f"),
             format(decimal(self._notional, notional), "f"),
             first,

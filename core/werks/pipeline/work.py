@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..amounts import ints, limbs
 from ..archive import ByteStream, fetched
@@ -154,6 +155,8 @@ def _check(batch: pa.RecordBatch, file: File) -> None:
         file,
         "lies outside of the file's days: a file of another day, or a time in another unit",
     )
+    unnamed = pc.equal(batch["trade_id"], "").to_numpy(zero_copy_only=False)
+    _refuse(unnamed, batch, file, "has no id")
     ordinary = np.ones(len(batch), bool)
     if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
         ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)

@@ -96,6 +96,9 @@ class Trades:
         spot, symbol = self.market == "spot", file.symbols[0]
         if not spot:
             _same_symbol(block["symbol"], symbol, file, row)
+        ids = block["id" if spot else "trdMatchID"]
+        named = pc.not_equal(ids, "").to_numpy(zero_copy_only=False)
+        check(named, file.url, row, lambda _: "the trade has no id")
         price = amounts.ints(amounts.limbs(block["price"]))
         size, notional = self._amounts(price, block["volume" if spot else "size"])
         stamps = block["timestamp"] if spot else amounts.limbs(block["timestamp"])
@@ -104,7 +107,7 @@ class Trades:
             exchange=word(self.exchange, block.num_rows),
             symbol=word(symbol, block.num_rows),
             timestamp=stamped(stamps, _MS if spot else 1, file.url, row),
-            trade_id=block["id" if spot else "trdMatchID"],
+            trade_id=ids,
             tick_rule=_taker(block["side"], file, row),
             price=block["price"],
             size=amounts.column(size, SCALES.size),

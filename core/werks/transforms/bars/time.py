@@ -27,9 +27,11 @@ class Clock:
         self._last: pa.RecordBatch | None = None
 
     def _starts(self, time: Times) -> Times:
-        anchor = np.int64(_MONDAY) if self._width > DAY else time - time % DAY
+        anchor: Times = time - time % DAY
+        if self._width > DAY:
+            anchor = np.full(len(time), _MONDAY)
         windows: Times = (time - anchor) // self._width
-        starts: Times = windows * self._width + anchor
+        starts: Times = anchor + windows * self._width
         return starts
 
     def _ends(self, starts: Times) -> Times:

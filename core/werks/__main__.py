@@ -1,0 +1,5 @@
+"""`python -m werks` is `werks`."""
+
+from .cli import main
+
+main(prog_name="werks")
