@@ -7,6 +7,7 @@ are exact for every input and as fast as float sums.
 """
 
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, cast
@@ -23,6 +24,7 @@ PRECISION = 38
 _LOW32 = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
 _INT64_MAX = 2**63 - 1
+_WORD = 64
 
 
 def limbs(column: pa.Array) -> Limbs:
@@ -173,28 +175,60 @@ class Prefix:
     """Running sums of a column of amounts that are not negative, searched exactly."""
 
     def __init__(self, values: Limbs) -> None:
-        self._small = _small(values)
-        if self._small:
-            self._sums = np.cumsum(values[:, 0])
-            return
-        low, middle, high = (np.cumsum(part) for part in _parts(values))
-        both = _carried(low, middle, high)
-        self._low, self._high = both[:, 0].copy().view(np.uint64), both[:, 1].copy()
+        self._rows = len(values)
+        if _small(values):
+            self._low = np.cumsum(values[:, 0], dtype=np.int64)
+            self._high = np.zeros(0, np.int64)
+        else:
+            low, middle, high = (np.cumsum(part) for part in _parts(values))
+            both = _carried(low, middle, high)
+            self._low, self._high = both[:, 0].copy(), both[:, 1].copy()
+        # The sums without their last bits, so that 63 bits hold them: they find nearly every row.
+        self._bits = max(0, self.before(self._rows).bit_length() - 63)
+        self._short = self._shortened()
+
+    def _shortened(self) -> Ints:
+        if not self._bits:
+            return self._low
+        bits = np.uint64(self._bits)
+        if self._bits >= _WORD:
+            return self._high >> np.int64(self._bits - _WORD)
+        upper = self._high.view(np.uint64) << np.uint64(_WORD - self._bits)
+        return (upper | (self._low.view(np.uint64) >> bits)).view(np.int64)
 
     def before(self, row: int) -> int:
         """Return the sum of all rows before `row`."""
         if row == 0:
             return 0
-        if self._small:
-            return int(self._sums[row - 1])
-        return int(self._high[row - 1]) * 2**64 + int(self._low[row - 1])
+        if not len(self._high):
+            return int(self._low[row - 1])
+        return int(self._high[row - 1]) * 2**64 + (int(self._low[row - 1]) & (2**64 - 1))
 
     def first(self, goal: int) -> int:
         """Return the first row at whose end the running sum is at least `goal`."""
-        if self._small:
-            return int(np.searchsorted(self._sums, min(goal, _INT64_MAX)))
-        high, low = divmod(max(goal, 0), 2**64)
-        if high > _INT64_MAX:
-            return len(self._high)
-        left, right = np.searchsorted(self._high, [high, high + 1])
-        return int(left + np.searchsorted(self._low[left:right], np.uint64(low)))
+        row = int(np.searchsorted(self._short, min(goal >> self._bits, _INT64_MAX)))
+        return self._exact(row, goal)
+
+    def _exact(self, row: int, goal: int) -> int:
+        while row < self._rows and self.before(row + 1) < goal:
+            row += 1
+        return row
+
+    def closing(self, begin: int, goal: int) -> Iterator[int]:
+        """Yield the rows that bring the sum to `goal`, counted from `begin`, then from each."""
+        if begin >= self._rows:
+            return
+        least = min(goal >> self._bits, _INT64_MAX)
+        sought = np.minimum(np.append(0, self._short[:-1]), _INT64_MAX - least) + least
+        found = np.searchsorted(self._short, sought)
+        # The bits that were left out may put the true row after the one that was found.
+        near = self._short[np.minimum(found, self._rows - 1)] <= sought + 1
+        rows, sure = found.tolist(), (~near if self._bits else np.ones(len(near), bool)).tolist()
+        while begin < self._rows:
+            row = rows[begin]
+            if not sure[begin]:
+                row = self._exact(row, self.before(begin) + goal)
+            if row >= self._rows:
+                return
+            yield row
+            begin = row + 1

@@ -5,8 +5,10 @@ growing pauses, 429 and 418 wait as long as the server asks, 404 is `MissingErro
 `RejectedError`.
 """
 
+import functools
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -105,8 +107,18 @@ class Http:
             logging.getLogger("httpx").setLevel(logging.WARNING)
             timeout = httpx.Timeout(30.0, connect=10.0)
             headers = {"accept-encoding": "identity", "user-agent": "werks"}
-            self._client = httpx.Client(timeout=timeout, headers=headers, follow_redirects=True)
+            self._client = httpx.Client(
+                timeout=timeout, headers=headers, follow_redirects=True, verify=_certificates()
+            )
         return self._client
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """Return the trusted certificates; loading them costs more than a small request."""
+    import httpx
+
+    return httpx.create_ssl_context()
 
 
 def _raise_for_status(url: str, response: "httpx.Response") -> None:

@@ -1,8 +1,9 @@
 """Run a plan: tasks side by side where nothing is carried, in order where something is."""
 
+import functools
 import pickle
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import attrs
 
 from ..components import Stream, Window
 from ..config import Config, read
-from ..errors import ConfigError, MissingError, PluginError
+from ..errors import ConfigError, MissingError, PluginError, WerksError
 from ..http import Http
 from ..ledger import Commit, Ledger, WindowRecord
 from ..plugins import Plugins
@@ -41,7 +42,10 @@ def run(graph: Graph, progress: Progress | None = None, now: datetime | None = N
         try:
             with Http(settings.tries) as http:
                 plan = make_plan(graph, ledger, http, now or datetime.now(UTC))
-            return _Run(graph, ledger, plan, now or datetime.now(UTC)).run(executor, progress)
+                running = _Run(graph, ledger, plan, now or datetime.now(UTC))
+                return running.run(
+                    executor, functools.partial(perform, http=http, progress=progress)
+                )
         finally:
             ledger.close()
 
@@ -59,8 +63,9 @@ def perform_pickled(plugin_files: Sequence[Path], task: bytes) -> Outcome:
     """Run a task in another process, which has not loaded the single-file plugins yet."""
     Plugins(plugin_files)
     # Made by the process that started this one, a moment ago.
-    outcome: Outcome = perform(pickle.loads(task))  # noqa: S301
-    return outcome
+    unpickled: Task = pickle.loads(task)  # noqa: S301
+    with Http(unpickled.tries) as http:
+        return perform(unpickled, http)
 
 
 @attrs.define
@@ -84,18 +89,20 @@ class _Run:
         self._waiting = _ordered(plan)
         self._running: dict[Future[Outcome], tuple[int, Task]] = {}
 
-    def run(self, executor: Executor, progress: Progress | None) -> Report:
+    def run(self, executor: Executor, here: Callable[[Task], Outcome]) -> Report:
         self._hooks.werks_run_started(plan=self._plan)
         self._tell_missing()
         try:
             while self._waiting or self._running:
-                self._submit(executor, progress)
+                self._submit(executor, here)
                 if self._running:
                     finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
                     for future in finished:
                         number, task = self._running.pop(future)
                         self._take(task, future.result())
                         self._through(number)
+        except BrokenExecutor as error:
+            self._report.errors.append(("executor", WerksError(f"{error}; run again to go on")))
         except KeyboardInterrupt:
             self._report.stopped = True
             self._drain(executor)
@@ -103,7 +110,7 @@ class _Run:
         self._hooks.werks_run_ended(report=report)
         return report
 
-    def _submit(self, executor: Executor, progress: Progress | None) -> None:
+    def _submit(self, executor: Executor, here: Callable[[Task], Outcome]) -> None:
         """Submit the next files that wait for nothing; a few more than there are workers."""
         most = getattr(executor, "at_once", 1)
         ready = [number for number, each in self._waiting.items() if not each.after]
@@ -112,7 +119,7 @@ class _Run:
             if task is None:
                 self._through(number)
             elif getattr(executor, "here", False):
-                self._running[executor.submit(perform, task, progress)] = (number, task)
+                self._running[executor.submit(here, task)] = (number, task)
             else:
                 files = self._graph.config.plugins.files
                 future = executor.submit(perform_pickled, files, pickle.dumps(task))

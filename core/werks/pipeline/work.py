@@ -5,6 +5,7 @@ A task is plain data and so is its outcome, so it can run in this process or in 
 
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,20 +38,29 @@ class Outcome:
     seconds: float
 
 
-def perform(task: Task, progress: Progress | None = None) -> Outcome:
+def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome:
     """Run a task; its errors are part of the outcome."""
     began = time.perf_counter()
     done: list[Done] = []
     error: WerksError | None = None
     try:
-        with Http(task.tries) as http:
-            content = getattr(task.door, "content", None)
-            own = content if not task.file.url.startswith(("http:", "https:")) else None
-            with fetched(task.file, http, task.cache, own) as path:
-                _Reading(task, path, progress or _quiet, done).run()
+        content = getattr(task.door, "content", None)
+        own = content if not task.file.url.startswith(("http:", "https:")) else None
+        with fetched(task.file, http, task.cache, own) as path:
+            _Reading(task, path, progress or _quiet, done).run()
     except WerksError as failure:
         error = failure
+    except Exception as failure:  # foreign code: a plugin or a sink
+        error = _foreign(task, failure)
     return Outcome(tuple(done), error, time.perf_counter() - began)
+
+
+def _foreign(task: Task, failure: Exception) -> WerksError:
+    """Return an error of a plugin as one line that says where in its code it came up."""
+    *_, last = traceback.extract_tb(failure.__traceback__)
+    what = str(failure).splitlines()[0] if str(failure) else ""
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return WerksError(f"{task.file.url}: {type(failure).__name__} in {where}: {what}")
 
 
 def _quiet(stream: Stream, rows: int) -> None:

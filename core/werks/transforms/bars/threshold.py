@@ -83,10 +83,16 @@ class Threshold:
             if row >= end:
                 self._sum += prefix.before(end) - base
                 return
-            self._sum += prefix.before(row + 1) - base
-            self._sum = self._sum - self._goal if self._carry else 0
+            self._sum += prefix.before(row + 1) - base - self._goal
             begin = row + 1
             yield begin
+            if not self._carry:
+                self._sum = 0
+                for row in prefix.closing(begin, self._goal):
+                    if row >= end:
+                        break
+                    begin = row + 1
+                    yield begin
 
     def _enter(self, day: int) -> None:
         """Take note that rows of a day come: the days before it are whole, even without a trade."""

@@ -27,18 +27,16 @@ class Clock:
         self._last: pa.RecordBatch | None = None
 
     def _starts(self, time: Times) -> Times:
-        anchor: Times = time - time % DAY
-        if self._width > DAY:
-            anchor = np.full(len(time), _MONDAY)
-        windows: Times = (time - anchor) // self._width
-        starts: Times = anchor + windows * self._width
+        midnights: Times = time - time % DAY
+        anchor = np.full(len(time), _MONDAY) if self._width > DAY else midnights
+        starts: Times = time - (time - anchor) % self._width
         return starts
 
     def _ends(self, starts: Times) -> Times:
         """Return where windows end; an odd width's last window of a day ends at midnight."""
-        if self._width > DAY:
-            return starts + self._width
-        return np.minimum(starts + self._width, starts - starts % DAY + DAY)
+        ends: Times = starts + self._width
+        midnights: Times = starts - starts % DAY + DAY
+        return ends if self._width > DAY else np.minimum(ends, midnights)
 
     def cut(self, cells: Columns, open_: pa.RecordBatch | None) -> Cut:
         """Return where the clock's windows change."""
