@@ -9,7 +9,6 @@ PACKAGES := core/werks sinks/werks_sinks $(foreach p,$(PLUGINS),$(p)/werks_$(not
 
 # The main job, with no network: a simulated exchange into Feather files and SQLite, and a chart.
 demo: .venv/ready
-	mkdir -p demo
 	$(BIN)/werks run examples/quickstart.toml
 	$(BIN)/werks chart demo/data --html demo/chart.html
 

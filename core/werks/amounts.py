@@ -47,7 +47,10 @@ def column(values: Limbs, scale: int, mask: npt.NDArray[np.bool_] | None = None)
 
 def fits(values: Limbs) -> bool:
     """Tell whether every integer fits into 64 bits."""
-    return bool(np.array_equal(values[:, 1], values[:, 0] >> 63))
+    low, high = values[:, 0], values[:, 1]
+    if not high.any():
+        return not len(low) or bool(low.min() >= 0)
+    return bool((high == low >> 63).all())
 
 
 def ints(values: Limbs) -> npt.NDArray[Any]:

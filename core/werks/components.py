@@ -185,10 +185,10 @@ class Writer(Protocol):
         ...
 
     def commit(self, window: Window, nodes: Sequence[str]) -> Receipt:
-        """Put what was written for the window, and the open remainder, in place of what was there.
+        """Put what was written for the window in place of what was there; return the receipt.
 
-        `nodes` are all that were written or might have been: one without rows is emptied. With
-        `window.day` None only the remainder is replaced. The receipt has an entry for each node.
+        `nodes` are all that were written or might have been: one without rows is emptied. The open
+        remainder (`window.day` None) is committed by itself. The receipt has an entry a node.
         """
         ...
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from .errors import ExchangeError, MissingError, RateLimitError, RejectedError, UnavailableError
 
@@ -47,7 +47,9 @@ class Http:
             self._client = None
 
     def text(self, url: str, **query: str) -> str:
-        """Return the body of a GET as text."""
+        """Return the body of a GET as text; a folder of this machine (file:) as a page of links."""
+        if url.startswith("file:"):
+            return _local(Path(unquote(urlsplit(url).path)))
         return self._tried(url, lambda: self._text(url, query))
 
     def download(self, url: str, to: Path) -> None:
@@ -111,6 +113,15 @@ class Http:
                 timeout=timeout, headers=headers, follow_redirects=True, verify=_certificates()
             )
         return self._client
+
+
+def _local(path: Path) -> str:
+    """Return a file as text, or a folder as the page of links that a server would make of it."""
+    if path.is_dir():
+        return "".join(f'<a href="{quote(each.name)}"></a>' for each in sorted(path.iterdir()))
+    if not path.is_file():
+        raise MissingError(f"{path}: there is no such file or folder")
+    return path.read_text(encoding="utf-8")
 
 
 @functools.cache

@@ -209,8 +209,12 @@ def _replace(
 def _engine(state: str) -> sa.Engine:
     if "://" not in state:
         path = Path(state)
-        if not path.parent.is_dir():
-            raise WerksError(f"{path}: the folder of the ledger does not exist: make it")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WerksError(
+                f"{path}: the ledger cannot be there: {error.strerror}; name another path as state"
+            ) from error
         state = f"sqlite:///{path}"
     try:
         engine = sa.create_engine(state)

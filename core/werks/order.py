@@ -102,6 +102,20 @@ class Repeats:
         return batch.filter(pa.array(~repeated)) if count else batch
 
 
+def _keys(ids: pa.Array) -> npt.NDArray[np.uint64]:
+    """Return the last eight bytes of each id: what differs there differs."""
+    offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    text = ids.buffers()[2]
+    used = (
+        np.frombuffer(text, np.uint8)[offsets[0] : offsets[-1]] if text else np.empty(0, np.uint8)
+    )
+    padded = np.concatenate((np.zeros(8, np.uint8), used))
+    words = np.ndarray(len(padded) - 7, "<u8", padded, strides=(1,))
+    short = np.maximum(8 - np.diff(offsets), 0).astype(np.uint64)
+    keys: npt.NDArray[np.uint64] = words[offsets[1:] - offsets[0]] >> (short * np.uint64(8))
+    return keys
+
+
 def _repeated(time: Rows, ids: pa.Array) -> Mask:
     """Mark the rows that have the id of an earlier row of the same timestamp."""
     repeated = np.zeros(len(time), bool)
@@ -110,9 +124,10 @@ def _repeated(time: Rows, ids: pa.Array) -> Mask:
         return repeated
     starts = np.flatnonzero(np.concatenate(([True], np.diff(time) != 0)))
     sizes = np.diff(np.append(starts, len(time)))
+    keys = _keys(ids)
     for back in range(1, min(int(sizes.max()), _PAIRS)):
         rows = tied[tied >= back]
-        rows = rows[time[rows] == time[rows - back]]
+        rows = rows[(time[rows] == time[rows - back]) & (keys[rows] == keys[rows - back])]
         same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(rows - back)))
         repeated[rows[same.to_numpy(zero_copy_only=False)]] = True
     for group in np.flatnonzero(sizes > _PAIRS):

@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 VERSION = 1
 VARIANCE_SCALE = 18
@@ -145,6 +146,15 @@ def scales(of: pa.Schema) -> Scales:
 def word(text: str, rows: int) -> pa.DictionaryArray:
     """Return a column that holds one word in every row."""
     return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([text], pa.string()))
+
+
+def same(column: pa.Array, text: str) -> npt.NDArray[np.bool_]:
+    """Return which rows of a text column hold just this text; null does not."""
+    # With a type: for an untyped scalar pyarrow looks for a module dateutil anew at each call.
+    equal = pc.equal(column, pa.scalar(text, pa.string()))
+    equal = pc.fill_null(equal, False) if equal.null_count else equal
+    found: npt.NDArray[np.bool_] = equal.to_numpy(zero_copy_only=False)
+    return found
 
 
 def times(nanoseconds: npt.NDArray[np.int64]) -> pa.Array:

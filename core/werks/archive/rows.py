@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
@@ -21,6 +22,10 @@ _BYTES = 1 << 20
 _ROWS = 1 << 16
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
 _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
+# What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*-?\d+\s*", re.ASCII)
+_NO_LETTER = "\ufffd"  # stands where bytes are not UTF-8
 
 
 def blocks(
@@ -33,9 +38,9 @@ def blocks(
     """Yield (number of the block's first row, block) of comma-separated text, in order.
 
     A block has the `columns`, and those of the `optional` ones that the file has. `header` names
-    the columns of a file without a header line. Rows count from 1, the header line included.
-    MessageError names the row whose text is not what its column holds; DataError one in which a
-    field is empty.
+    the columns of a file without a header line. Rows count from 1, the header line included, empty
+    lines left out. MessageError names the row whose text is not what its column holds; DataError
+    one in which a number is empty.
     """
     first = int(header is None)
     names = list(header) if header is not None else _names(stream, name, columns)
@@ -86,7 +91,10 @@ def stamped(values: Any, unit: int, name: str, row: int) -> pa.Array:
 
 def _names(stream: Any, name: str, columns: Mapping[str, pa.DataType]) -> list[str]:
     line = stream.first_line().decode("utf-8-sig", "replace")
-    names = next(csv.reader([line]), [])
+    try:
+        names = next(csv.reader([line]), [])
+    except csv.Error:  # no table at all: its only line has no end, or holds what no line may
+        names = []
     missing = [column for column in columns if column not in names]
     if missing:
         raise MessageError(
@@ -113,7 +121,8 @@ def _read(
             ),
         )
     except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):  # a header and no rows: a day without trades
+        # A header and no rows, not even the end of its line: a day without trades.
+        if "Empty CSV file" in str(error) or "Could not skip" in str(error):
             return
         raise
     pending: list[pa.RecordBatch] = []
@@ -141,22 +150,27 @@ def _explain(
 ) -> NoReturn:
     """Find the row that the CSV reader stumbled over, by reading again, and name it."""
     names, wanted = shape
+    number = 0
     with stream.reopen() as again:
         lines = io.TextIOWrapper(io.BufferedReader(_Raw(again)), "utf-8", "replace", newline="")
-        for number, cells in enumerate(csv.reader(lines), 1):
-            if number < row or not cells:
-                continue
-            if len(cells) != len(names):
-                raise MessageError(
-                    f"{name}: row {number} has {len(cells)} fields, expected {len(names)}"
-                ) from error
-            for column, kind in wanted.items():
-                text = cells[names.index(column)]
-                if text and not _readable(text, kind):
-                    raise MessageError(
-                        f"{name}: row {number}: {column} cannot be {text[:80]!r}: {_words(kind)}"
-                    ) from error
+        try:
+            for number, cells in enumerate(filter(None, csv.reader(lines)), 1):
+                if number >= row and (said := _wrong(cells, names, wanted)):
+                    raise MessageError(f"{name}: row {number}{said}") from error
+        except csv.Error as worse:
+            raise MessageError(f"{name}: row {number + 1} is no line of CSV: {worse}") from error
     raise MessageError(f"{name}: cannot be read as CSV: {error}") from error
+
+
+def _wrong(cells: Sequence[str], names: Sequence[str], wanted: Mapping[str, Any]) -> str:
+    """Return what is wrong with a row; empty if nothing is."""
+    if len(cells) != len(names):
+        return f" has {len(cells)} fields, expected {len(names)}"
+    for column, kind in wanted.items():
+        text = cells[names.index(column)]
+        if text and not _readable(text, kind):
+            return f": {column} cannot be {text[:80]!r}: {_words(kind)}"
+    return ""
 
 
 class _Raw(io.RawIOBase):
@@ -175,18 +189,19 @@ class _Raw(io.RawIOBase):
 
 
 def _readable(text: str, kind: pa.DataType) -> bool:
-    try:
-        if pa.types.is_decimal(kind):
-            exponent = Decimal(text).normalize().as_tuple().exponent
-            return isinstance(exponent, int) and -exponent <= kind.scale
-        if pa.types.is_integer(kind):
-            return -(2**63) <= int(text) < 2**63
-    except (InvalidOperation, ValueError):
-        return False
-    return True
+    if pa.types.is_decimal(kind):
+        if not _NUMBER.fullmatch(text):
+            return False
+        digits = Decimal(text.strip()).normalize().as_tuple()
+        return bool(-int(digits.exponent) <= kind.scale)
+    if pa.types.is_integer(kind):
+        return bool(_WHOLE.fullmatch(text)) and -(2**63) <= int(text) < 2**63
+    return _NO_LETTER not in text
 
 
 def _words(kind: pa.DataType) -> str:
     if pa.types.is_decimal(kind):
         return f"a number with at most {kind.scale} digits after the point is expected"
-    return "a whole number is expected"
+    return (
+        "a whole number is expected" if pa.types.is_integer(kind) else "text in UTF-8 is expected"
+    )

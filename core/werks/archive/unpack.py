@@ -13,7 +13,7 @@ from typing import Any
 
 from isal import igzip, isal_zlib
 
-from ..errors import DataError, MessageError
+from ..errors import DataError, MessageError, WerksError
 
 CHUNK = 1 << 19
 # Deep enough that the thread does not starve while the consumer works on a whole batch.
@@ -42,6 +42,7 @@ class ByteStream:
         self._path = path
         self._buffer = b""
         self._tail = b""
+        self._error: WerksError | None = None
         chunks = _chunks(path, name)
         self._ahead = _Ahead(chunks) if ahead else None
         self._next: Callable[[], bytes] = (
@@ -73,13 +74,22 @@ class ByteStream:
         return data[:size]
 
     def _chunk(self) -> bytes:
-        more = self._next()
+        if self._error is not None:  # what broke off has no end to be read
+            raise self._error
+        try:
+            more = self._checked(self._next())
+        except WerksError as error:
+            self._error = error
+            raise
+        self._tail = more[-1:]
+        return more
+
+    def _checked(self, more: bytes) -> bytes:
         # A spreadsheet writes 1.70027E+12 for a number of more than 11 digits: the rest is lost.
         if b"E+" in more or self._tail + more[:1] == b"E+":
             raise DataError(
                 f"{self.name}: holds a number that a spreadsheet has cut (…E+…); fetch it again"
             )
-        self._tail = more[-1:]
         return more
 
     def close(self) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import attrs
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..amounts import ints, limbs
 from ..archive import ByteStream, fetched
@@ -22,7 +21,7 @@ from ..components import File, Stream
 from ..errors import DataError, WerksError
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
-from ..schema import nanoseconds
+from ..schema import nanoseconds, same
 from .task import Done, StreamTask, Task, midnight
 from .windows import Windows
 
@@ -165,8 +164,7 @@ def _check(batch: pa.RecordBatch, file: File) -> None:
         file,
         "lies outside of the file's days: a file of another day, or a time in another unit",
     )
-    unnamed = pc.equal(batch["trade_id"], "").to_numpy(zero_copy_only=False)
-    _refuse(unnamed, batch, file, "has no id")
+    _refuse(same(batch["trade_id"], ""), batch, file, "has no id")
     ordinary = np.ones(len(batch), bool)
     if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
         ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)
@@ -179,8 +177,6 @@ def _check(batch: pa.RecordBatch, file: File) -> None:
 def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str) -> None:
     if wrong.any():
         bad = int(np.argmax(wrong))
-        trade, stamp = (
-            batch["trade_id"][bad],
-            np.datetime64(nanoseconds(batch["timestamp"])[bad], "ns"),
-        )
+        trade, when = batch["trade_id"][bad], int(nanoseconds(batch["timestamp"])[bad])
+        stamp = np.datetime64(when, "ns")
         raise DataError(f"{file.url}: the trade {trade} of {stamp} {why}; fetch the file again")

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from .loopback import Loopback
 
 # The kit's asserts say what they compared, as those of a test file do.
-pytest.register_assert_rewrite("werks.testing.archive", "werks.testing.shelf")
+pytest.register_assert_rewrite(
+    *(f"werks.testing.{name}" for name in ("archive", "shelf", "sink", "streams", "transform"))
+)
 
 
 @pytest.fixture

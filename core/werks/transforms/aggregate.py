@@ -11,7 +11,7 @@ from ..amounts import sums
 from ..components import Seam, State, Step
 from ..hookspecs import hookimpl
 from ..schema import batch, empty, nanoseconds, scales, schema, times
-from .columns import amount, changes, columns, ends, only, plain, restored, words
+from .columns import amount, changes, columns, ends, only, plain, restored, taken, words
 
 
 @attrs.frozen
@@ -82,7 +82,7 @@ def _fold(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         schema,
         **words(rows, len(first)),
         timestamp=times(cells.time[first]),
-        received=rows["received"].take(pa.array(last)),
+        received=taken(rows["received"], pa.array(last)),
         trade_id=cells.first_ids(first),
         last_trade_id=cells.last_ids(last),
         tick_rule=pa.array(rule[first]),

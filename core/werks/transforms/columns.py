@@ -7,12 +7,11 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ..amounts import Limbs, column, from_ints, ints, limbs, masked
 from ..components import State
 from ..errors import ConfigError
-from ..schema import batch, kind, nanoseconds
+from ..schema import batch, kind, nanoseconds, same, word
 
 Array = npt.NDArray[Any]
 TRADES = ("TRADE", "TICK", "SIGNIFICANT")
@@ -80,7 +79,7 @@ def on_book(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return the rows without those that carry the flag `off_book`."""
     if "flag" not in rows.schema.names or rows["flag"].null_count == len(rows):
         return rows
-    return rows.filter(pc.fill_null(pc.not_equal(rows["flag"], "off_book"), True))
+    return rows.filter(pa.array(~same(rows["flag"], "off_book")))
 
 
 def changes(*keys: Array) -> npt.NDArray[np.int64]:
@@ -143,8 +142,14 @@ def restored(schema: pa.Schema, state: State | None) -> pa.RecordBatch | None:
 
 def words(rows: pa.RecordBatch, count: int) -> dict[str, pa.Array]:
     """Return the columns `exchange` and `symbol` of a stream for this many rows."""
-    zeros = np.zeros(count, np.int64)
-    return {name: rows[name].take(pa.array(zeros)) for name in ("exchange", "symbol")}
+    return {name: word(rows[name][0].as_py(), count) for name in ("exchange", "symbol")}
+
+
+def taken(column: pa.Array, rows: pa.Array) -> pa.Array:
+    """Return some rows of a column, which often has nothing but nulls."""
+    if column.null_count == len(column):
+        return pa.nulls(len(rows), column.type)
+    return column.take(rows)
 
 
 def amount(values: Array, schema: pa.Schema, name: str) -> pa.Array:

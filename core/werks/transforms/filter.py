@@ -25,6 +25,7 @@ from .columns import (
     only,
     plain,
     restored,
+    taken,
     words,
 )
 
@@ -133,7 +134,7 @@ def _segments(
         schema,
         **words(rows, len(first)),
         timestamp=times(cells.time[last]),
-        received=rows["received"].take(at),
+        received=taken(rows["received"], at),
         trade_id=cells.first_ids(first),
         last_trade_id=cells.last_ids(last),
         tick_rule=_unless(left, rows["tick_rule"].take(at)),

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from werks.archive import blocks, check, s3_keys
 from werks.components import File, Http
-from werks.schema import Scales
+from werks.schema import Scales, same
 
 Market = Literal["spot", "usdm"]
 
@@ -91,8 +91,7 @@ def unit(times: pa.Array) -> int:
 def taker(buyer_made: pa.Array, file: File, row: int) -> npt.NDArray[np.int8]:
     """Return −1 where the buyer was the maker, so the taker sold; +1 where the taker bought."""
     lower = pc.utf8_lower(buyer_made)  # spot writes True and False, USD-M true and false
-    sold = pc.equal(lower, "true").to_numpy(zero_copy_only=False)
-    bought = pc.equal(lower, "false").to_numpy(zero_copy_only=False)
+    sold, bought = same(lower, "true"), same(lower, "false")
     check(
         bought | sold,
         file.url,

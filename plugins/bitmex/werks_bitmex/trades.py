@@ -16,7 +16,7 @@ from werks import amounts
 from werks.archive import blocks, s3_keys
 from werks.components import Continuity, File, Http, option
 from werks.hookspecs import hookimpl
-from werks.schema import Scales, batch, nanoseconds, schema, word
+from werks.schema import Scales, batch, nanoseconds, same, schema, word
 
 from .text import Rows
 
@@ -126,11 +126,11 @@ class Trades:
 
 def _of(symbol: str, file: File, first: int, block: pa.RecordBatch) -> Rows:
     """Return the rows of one symbol without index ticks, which are no trades."""
-    wanted = pc.equal(block["symbol"], symbol)
+    wanted = same(block["symbol"], symbol)
     if "trdType" in block.schema.names:
-        wanted = pc.and_(wanted, pc.not_equal(block["trdType"], "Referential"))
-    numbers = first + np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
-    return Rows(file.url, numbers, block.filter(wanted))
+        wanted &= ~same(block["trdType"], "Referential")
+    numbers = first + np.flatnonzero(wanted)
+    return Rows(file.url, numbers, block.filter(pa.array(wanted)))
 
 
 def _amounts(rows: Rows) -> tuple[pa.Array, pa.Array]:
@@ -167,18 +167,15 @@ def _close(stated: npt.NDArray[np.float64], whole: npt.NDArray[Any]) -> npt.NDAr
 
 def _settled(rows: Rows) -> npt.NDArray[np.bool_]:
     """Tell which rows are settlements at expiry: without a side, and in newer files marked so."""
-    settled = pc.equal(rows["side"], "")
+    settled = same(rows["side"], "")
     if "trdType" in rows.block.schema.names:
-        settled = pc.or_(settled, pc.equal(rows["trdType"], "Settlement"))
-    told: npt.NDArray[np.bool_] = settled.to_numpy(zero_copy_only=False)
-    return told
+        settled |= same(rows["trdType"], "Settlement")
+    return settled
 
 
 def _taker(rows: Rows, settled: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
     """Return +1 where the taker bought, −1 where the taker sold, 0 for settlements."""
-    bought, sold = (
-        pc.equal(rows["side"], side).to_numpy(zero_copy_only=False) for side in ("Buy", "Sell")
-    )
+    bought, sold = (same(rows["side"], side) for side in ("Buy", "Sell"))
     rows.check(
         bought | sold | settled, lambda bad: f"side cannot be {rows['side'][bad].as_py()!r:.40}"
     )
@@ -192,8 +189,8 @@ def _flags(rows: Rows, settled: npt.NDArray[np.bool_]) -> pa.Array:
     flags = pa.nulls(len(rows), pa.string())
     if "trdType" in rows.block.schema.names:
         block = pc.match_substring(rows["trdType"], "block", ignore_case=True)
-        flags = pc.if_else(block, pa.scalar("block"), flags)
-    return pc.if_else(pa.array(settled), pa.scalar("off_book"), flags)
+        flags = pc.if_else(block, pa.scalar("block", pa.string()), flags)
+    return pc.if_else(pa.array(settled), pa.scalar("off_book", pa.string()), flags)
 
 
 def _ids(

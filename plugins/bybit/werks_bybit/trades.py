@@ -15,7 +15,7 @@ from werks import amounts
 from werks.archive import blocks, check, hrefs, stamped
 from werks.components import Continuity, File, Http, option
 from werks.hookspecs import hookimpl
-from werks.schema import Scales, batch, schema, word
+from werks.schema import Scales, batch, same, schema, word
 
 SCALES = Scales(price=10, size=10)
 # Bybit cuts an inverse trade's base amount to 8 digits: 93,598 of 93,598 rows of the 2019 capture.
@@ -39,6 +39,7 @@ _SPOT = {
 }
 _RPI = {"RPI": pa.string(), "rpi": pa.string()}
 _FILE = re.compile(r"(?P<stem>.+?)[_-]?(?P<month>\d{4}-\d\d)(?P<day>-\d\d)?\.csv\.gz")
+_MARKED, _FLAG = pa.array(["1", "true"]), pa.scalar("rpi")
 _DAY = timedelta(days=1)
 _MS = 1_000_000
 
@@ -96,9 +97,9 @@ class Trades:
         spot, symbol = self.market == "spot", file.symbols[0]
         if not spot:
             _same_symbol(block["symbol"], symbol, file, row)
+        words = ("buy", "sell") if spot else ("Buy", "Sell")
         ids = block["id" if spot else "trdMatchID"]
-        named = pc.not_equal(ids, "").to_numpy(zero_copy_only=False)
-        check(named, file.url, row, lambda _: "the trade has no id")
+        check(~same(ids, ""), file.url, row, lambda _: "the trade has no id")
         price = amounts.ints(amounts.limbs(block["price"]))
         size, notional = self._amounts(price, block["volume" if spot else "size"])
         stamps = block["timestamp"] if spot else amounts.limbs(block["timestamp"])
@@ -108,7 +109,9 @@ class Trades:
             symbol=word(symbol, block.num_rows),
             timestamp=stamped(stamps, _MS if spot else 1, file.url, row),
             trade_id=ids,
-            tick_rule=_taker(block["side"], file, row),
+            tick_rule=_taker(
+                block["side"], ("buy", "sell") if spot else ("Buy", "Sell"), file, row
+            ),
             price=block["price"],
             size=amounts.column(size, SCALES.size),
             notional=amounts.column(notional, SCALES.notional),
@@ -162,15 +165,12 @@ def _days(start: date, stop: date) -> set[date]:
 
 
 def _same_symbol(column: pa.Array, symbol: str, file: File, row: int) -> None:
-    same = pc.equal(column, symbol).to_numpy(zero_copy_only=False)
-    check(same, file.url, row, lambda bad: f"is of {column[bad]}, not of {symbol}")
+    check(same(column, symbol), file.url, row, lambda bad: f"is of {column[bad]}, not of {symbol}")
 
 
-def _taker(side: pa.Array, file: File, row: int) -> npt.NDArray[np.int8]:
-    """Return +1 where the taker bought; derivatives write Buy and Sell, spot buy and sell."""
-    lower = pc.utf8_lower(side)
-    bought = pc.equal(lower, "buy").to_numpy(zero_copy_only=False)
-    sold = pc.equal(lower, "sell").to_numpy(zero_copy_only=False)
+def _taker(side: pa.Array, words: tuple[str, str], file: File, row: int) -> npt.NDArray[np.int8]:
+    """Return +1 where the taker bought, −1 where the taker sold."""
+    bought, sold = (same(side, word) for word in words)
     check(bought | sold, file.url, row, lambda bad: f"side cannot be {side[bad].as_py()!r:.40}")
     signs: npt.NDArray[np.int8] = bought.astype(np.int8) - sold.astype(np.int8)
     return signs
@@ -180,8 +180,8 @@ def _flags(block: pa.RecordBatch) -> pa.Array | None:
     """Return `rpi` for trades against retail price improvement orders, null for the others."""
     for name in _RPI:
         if name in block.schema.names:
-            marked = pc.is_in(pc.utf8_lower(block[name]), pa.array(["1", "true"]))
-            return pc.if_else(marked, pa.scalar("rpi"), pa.scalar(None, pa.string()))
+            marked = pc.is_in(pc.utf8_lower(block[name]), _MARKED)
+            return pc.if_else(marked, _FLAG, pa.scalar(None, pa.string()))
     return None
 
 

@@ -7,11 +7,10 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from werks import amounts
 from werks.errors import MessageError
-from werks.schema import Scales, batch, schema, times, word
+from werks.schema import Scales, batch, same, schema, times, word
 
 EXCHANGE = "sim"
 # The most digits that any market has: DOGEUSD's prices, BTCUSD's sizes.
@@ -76,10 +75,7 @@ def columns(heard: Sequence[Trade], source: str) -> pa.RecordBatch:
 
 def signs(sides: pa.Array) -> npt.NDArray[np.int8]:
     """Return +1 where the taker bought, −1 where it sold, 0 where the word is neither."""
-    bought, sold = (
-        pc.equal(sides, side).to_numpy(zero_copy_only=False).astype(np.int8)
-        for side in ("buy", "sell")
-    )
+    bought, sold = (same(sides, side).astype(np.int8) for side in ("buy", "sell"))
     taker: npt.NDArray[np.int8] = bought - sold
     return taker
 

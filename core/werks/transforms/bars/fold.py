@@ -44,16 +44,18 @@ def fold(cells: Columns, first: npt.NDArray[np.int64], schema: pa.Schema) -> pa.
 def variances(price: Array) -> Array:
     """Return each row's squared log return over the row before, in units of 10**-18.
 
-    The first row has none: 0. Each term is rounded by itself, so that their sum does not depend on
-    how the rows were cut.
+    The first row has none, nor has a row beside a price that is not above 0: 0. Each term is
+    rounded by itself, so that their sum does not depend on how the rows were cut.
     """
     terms: Array = np.zeros(len(price), np.int64)
     moved = np.flatnonzero(price[1:] != price[:-1])
+    lower = np.minimum(price[moved], price[moved + 1])
+    moved, lower = moved[lower > 0], lower[lower > 0]
     if not len(moved):
         return terms
-    before = price[moved].astype(np.float64)
-    step = (price[moved + 1] - price[moved]).astype(np.float64)
-    squared = np.rint(np.log1p(step / before) ** 2 * 10.0**VARIANCE_SCALE)
+    # Counted from the lower price, so that a deep fall loses no digits.
+    step = np.abs(price[moved + 1] - price[moved]).astype(np.float64)
+    squared = np.rint(np.log1p(step / lower.astype(np.float64)) ** 2 * 10.0**VARIANCE_SCALE)
     if squared.max() > _INT64:  # one trade at twenty times the price of the one before
         terms = terms.astype(object)
         terms[moved + 1] = [int(term) for term in squared]
@@ -66,8 +68,8 @@ def join(one: pa.RecordBatch, other: pa.RecordBatch, price: int) -> pa.RecordBat
     """Return the bar that two bars of one row make; `price` is that of the other's first row."""
     both = pa.concat_batches([one, other])
     start = np.zeros(1, np.int64)
-    left, right = pa.array([0]), pa.array([1])
-    between = np.array([ints(limbs(one["close"]))[0], price])
+    left, right = pa.array([0], pa.int64()), pa.array([1], pa.int64())
+    between = np.array([int(ints(limbs(one["close"]))[0]), int(price)], dtype=object)
     cross = from_ints(variances(between)[1:])
     variance = sums(np.concatenate([limbs(both["realized_variance"]), cross]), start)
     schema = both.schema
@@ -92,10 +94,10 @@ def join(one: pa.RecordBatch, other: pa.RecordBatch, price: int) -> pa.RecordBat
         notional=added("notional"),
         buy_volume=added("buy_volume"),
         buy_notional=added("buy_notional"),
-        ticks=pa.array([pc.sum(both["ticks"]).as_py()]),
-        buy_ticks=pa.array([pc.sum(both["buy_ticks"]).as_py()]),
+        ticks=pa.array([pc.sum(both["ticks"]).as_py()], pa.int64()),
+        buy_ticks=pa.array([pc.sum(both["buy_ticks"]).as_py()], pa.int64()),
         realized_variance=amount(variance, schema, "realized_variance"),
         first_trade_id=both["first_trade_id"].take(left),
         last_trade_id=both["last_trade_id"].take(right),
-        complete=pa.array([pc.all(both["complete"]).as_py()]),
+        complete=pa.array([pc.all(both["complete"]).as_py()], pa.bool_()),
     )

@@ -113,7 +113,7 @@ class Threshold:
     def closes(self, open_: pa.RecordBatch, time: int) -> bool | None:
         """Return False once the bar's period has ended."""
         period = int(_period(np.array([time]), self._reset)[0])
-        return None if period == self._period else False
+        return False if self._period is not None and period > self._period else None
 
     def advanced(self, time: int) -> None:
         """Take note of the days that have ended."""

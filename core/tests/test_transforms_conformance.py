@@ -1,0 +1,108 @@
+"""The transforms of the core keep the rules that the kit asks of every transform."""
+
+from decimal import Decimal
+
+from werks.testing import TransformTests
+from werks.transforms.aggregate import Aggregate
+from werks.transforms.bars import Bars
+from werks.transforms.filter import Filter
+
+
+class TestAggregate(TransformTests):
+    component = Aggregate()
+
+
+class TestFilterByNotional(TransformTests):
+    component = Filter(min_notional=Decimal("0.5"))
+
+
+class TestFilterBySize(TransformTests):
+    component = Filter(min_size=Decimal("0.00000100"), window="7m")
+
+
+class TestFilterByTheDay(TransformTests):
+    component = Filter(min_notional=Decimal(10_000), window="1d")
+
+
+class TestFilterByTheSecond(TransformTests):
+    component = Filter(min_notional=Decimal(10) ** 12, window="1s")
+
+
+class TestMinutes(TransformTests):
+    component = Bars(by="time", every="1m")
+
+
+class TestOddMinutes(TransformTests):
+    component = Bars(by="time", every="7m")
+
+
+class TestFourHours(TransformTests):
+    component = Bars(by="time", every="4h")
+
+
+class TestDays(TransformTests):
+    component = Bars(by="time", every="1d")
+
+
+class TestThreeDays(TransformTests):
+    component = Bars(by="time", every="3d")
+
+
+class TestWeeks(TransformTests):
+    component = Bars(by="time", every="1w")
+
+
+class TestFilledHours(TransformTests):
+    component = Bars(by="time", every="1h", empty="carry")
+
+
+class TestFilledDays(TransformTests):
+    component = Bars(by="time", every="2d", empty="carry")
+
+
+class TestFilledOddHours(TransformTests):
+    component = Bars(by="time", every="5h", empty="carry")
+
+
+class TestTicks(TransformTests):
+    component = Bars(by="ticks", every=5)
+
+
+class TestTicksAndADailyReset(TransformTests):
+    component = Bars(by="ticks", every=3, reset="day", overshoot="carry")
+
+
+class TestAdaptiveTicks(TransformTests):
+    component = Bars(by="ticks", every=4, adaptive={"days": 1, "per_day": 3})
+
+
+class TestVolume(TransformTests):
+    component = Bars(by="volume", every=Decimal("0.00001"), reset="week")
+
+
+class TestCarriedVolume(TransformTests):
+    component = Bars(by="volume", every=Decimal(12), overshoot="carry")
+
+
+class TestAdaptiveVolume(TransformTests):
+    component = Bars(
+        by="volume", every=1, overshoot="carry", reset="month", adaptive={"days": 2, "per_day": 5}
+    )
+
+
+class TestNotional(TransformTests):
+    component = Bars(by="notional", every=Decimal("12.5"), reset="day")
+
+
+class TestCarriedNotional(TransformTests):
+    component = Bars(by="notional", every=10**9, overshoot="carry", reset="quarter")
+
+
+class TestHugeNotional(TransformTests):
+    component = Bars(by="notional", every=10**20, overshoot="carry")
+
+
+class TestAdaptiveNotional(TransformTests):
+    component = Bars(
+        by="notional", every=100, reset="day", adaptive={"days": 3, "per_day": 2}
+    )
