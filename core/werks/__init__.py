@@ -6,7 +6,28 @@ so that `import werks` and `werks --help` cost next to nothing.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .archive import ByteStream, blocks, check, hrefs, s3_keys, stamped
+    from .components import Continuity, File, Http, Stream, Window, option
+    from .errors import (
+        ChecksumError,
+        ConfigError,
+        DataError,
+        ExchangeError,
+        MessageError,
+        MissingError,
+        PluginError,
+        RateLimitError,
+        RejectedError,
+        SinkError,
+        UnavailableError,
+        WerksError,
+    )
+    from .hookspecs import hookimpl
+    from .pipeline import Graph, Plan, Report, load, run
+    from .schema import Scales
 
 __version__ = "0.1.0"
 
@@ -14,10 +35,12 @@ _HOMES = {
     "ByteStream": "archive",
     "ChecksumError": "errors",
     "ConfigError": "errors",
+    "Continuity": "components",
     "DataError": "errors",
     "ExchangeError": "errors",
     "File": "components",
     "Graph": "pipeline",
+    "Http": "components",
     "MessageError": "errors",
     "MissingError": "errors",
     "Plan": "pipeline",
@@ -42,7 +65,40 @@ _HOMES = {
     "stamped": "archive",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]
+__all__ = [
+    "ByteStream",
+    "ChecksumError",
+    "ConfigError",
+    "Continuity",
+    "DataError",
+    "ExchangeError",
+    "File",
+    "Graph",
+    "Http",
+    "MessageError",
+    "MissingError",
+    "Plan",
+    "PluginError",
+    "RateLimitError",
+    "RejectedError",
+    "Report",
+    "Scales",
+    "SinkError",
+    "Stream",
+    "UnavailableError",
+    "WerksError",
+    "Window",
+    "__version__",
+    "blocks",
+    "check",
+    "hookimpl",
+    "hrefs",
+    "load",
+    "option",
+    "run",
+    "s3_keys",
+    "stamped",
+]
 
 
 def __getattr__(name: str) -> Any:

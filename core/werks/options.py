@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -73,6 +73,7 @@ def words(kind: Any) -> str:
         Path: "a path",
     }
     plain |= {Decimal: "a number", date: "a date", Amount: "a number or a duration"}
+    plain[float] = "a number"
     if kind in plain:
         return plain[kind]
     arguments = [words(part) for part in get_args(kind) if part is not NoneType]
@@ -84,9 +85,13 @@ def words(kind: Any) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(known) or 'none'}"
-    return f"there is no such option; {hint}"
+    return f"there is no such option; {nearest(name, list(known))}"
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return the known word that was probably meant, or all of them."""
+    near = difflib.get_close_matches(word, known, 1)
+    return f'did you mean "{near[0]}"?' if near else f"there are: {', '.join(known) or 'none'}"
 
 
 _DURATION = re.compile(r"(\d+)(s|m|h|d|w)")
@@ -108,15 +113,16 @@ def _converter() -> Converter:
     """Return the one converter; it takes values as they are and never turns text into numbers."""
     if not _STRICT:
         converter = Converter(forbid_extra_keys=True, detailed_validation=False)
-        for kind in (str, int, bool, Decimal, date, Path, Amount):
-            converter.register_structure_hook_func(_same(kind), _take(kind))
+        for kind in (str, int, bool, float, Decimal, date, Path):
+            converter.register_structure_hook(kind, _take(kind))
+        converter.register_structure_hook_func(_is_amount, _take(Amount))
         converter.register_structure_hook_func(_is_choice, _choice)
         _STRICT.append(converter)
     return _STRICT[0]
 
 
-def _same(kind: Any) -> Any:
-    return lambda other: other == kind
+def _is_amount(kind: Any) -> bool:
+    return bool(kind == Amount)
 
 
 def _take(kind: Any) -> Any:

@@ -60,20 +60,26 @@ class Ascending:
 
 
 class Holes:
-    """Counts the ids that are left out between trades whose ids should follow each other."""
+    """Counts the ids that are left out among trades whose ids should be without a hole."""
 
     def __init__(self, name: str) -> None:
-        self.found = 0
         self._name = name
-        self._last: int | None = None
+        self._rows = 0
+        self._least: int | None = None
+        self._most = 0
+
+    @property
+    def found(self) -> int:
+        """How many ids between the least and the greatest have not come."""
+        return 0 if self._least is None else self._most - self._least + 1 - self._rows
 
     def count(self, batch: pa.RecordBatch) -> None:
-        """Take note of rows in order, without repeats."""
+        """Take note of rows without repeats."""
         ids = numbers(batch["trade_id"], self._name)
-        before = ids[0] - 1 if self._last is None else self._last
-        steps = np.diff(ids, prepend=before) - 1
-        self.found += int(steps[steps > 0].sum())
-        self._last = int(ids[-1])
+        least, most = int(ids.min()), int(ids.max())
+        self._least = least if self._least is None else min(self._least, least)
+        self._most = max(self._most, most)
+        self._rows += len(ids)
 
 
 class Repeats:
@@ -106,9 +112,7 @@ def _keys(ids: pa.Array) -> npt.NDArray[np.uint64]:
     """Return the last eight bytes of each id: what differs there differs."""
     offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
     text = ids.buffers()[2]
-    used = (
-        np.frombuffer(text, np.uint8)[offsets[0] : offsets[-1]] if text else np.empty(0, np.uint8)
-    )
+    used = np.frombuffer(text or b"", np.uint8)[offsets[0] : offsets[-1]]
     padded = np.concatenate((np.zeros(8, np.uint8), used))
     words = np.ndarray(len(padded) - 7, "<u8", padded, strides=(1,))
     short = np.maximum(8 - np.diff(offsets), 0).astype(np.uint64)

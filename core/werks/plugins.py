@@ -106,8 +106,8 @@ class Plugins:
     def _load(self, name: str) -> Any:
         points = self._points.get(name, [])
         if not points:
-            near = _near(name, self.names())
-            raise PluginError(f'no plugin "{name}" is installed{near}; pip install werks-{name}')
+            hint = _near(name, self.names()) or f"; if there is one: pip install werks-{name}"
+            raise PluginError(f'no plugin "{name}" is installed{hint}')
         if len(points) > 1:
             owners = " and ".join(_distribution(point) for point in points)
             raise PluginError(f'the plugin "{name}" is claimed by {owners}: uninstall one of them')

@@ -30,9 +30,12 @@ def fetched(
     if cache is not None:
         yield _cached(file, http, cache, content)
         return
-    with tempfile.TemporaryDirectory(prefix="werks-") as folder:
+    with _keeping(file, "the folder for temporary files", "make room or set TMPDIR"):
+        made = tempfile.TemporaryDirectory(prefix="werks-")
+    with made as folder:
         path = Path(folder) / _safe(file.name)
-        _bring(file, http, path, content)
+        with _keeping(file, path, "make room or set TMPDIR"):
+            _bring(file, http, path, content)
         yield path
 
 
@@ -49,28 +52,34 @@ def _cached(file: File, http: Http, cache: Path, content: Content | None) -> Pat
     parts = urlsplit(file.url)
     folders = [_safe(part) for part in (parts.netloc, *parts.path.split("/")) if part]
     path = cache.joinpath(*folders)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            _bring(file, http, aside, content)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+    with _keeping(file, path, "make room or name another folder as cache"):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside = path.with_name(f".{path.name}.{os.getpid()}")
+            try:
+                _bring(file, http, aside, content)
+                aside.replace(path)
+            finally:
+                aside.unlink(missing_ok=True)
     return path
 
 
-def _bring(file: File, http: Http, path: Path, content: Content | None) -> None:
+@contextmanager
+def _keeping(file: File, where: Path | str, advice: str) -> Iterator[None]:
+    """Turn an error of the file system into one that names the place and what to do."""
     try:
-        if content is not None:
-            with path.open("wb") as out:
-                out.writelines(content(file))
-        else:
-            http.download(file.url, path)
+        yield
     except OSError as error:
-        raise WerksError(
-            f"{path}: {file.name} cannot be kept there: {error.strerror}; make room or set TMPDIR"
-        ) from error
+        place, why = error.filename or where, error.strerror or error
+        raise WerksError(f"{place}: {file.name} cannot be kept there: {why}; {advice}") from error
+
+
+def _bring(file: File, http: Http, path: Path, content: Content | None) -> None:
+    if content is not None:
+        with path.open("wb") as out:
+            out.writelines(content(file))
+    else:
+        http.download(file.url, path)
     if file.checksum:
         _verify(file, path, _published(file, http))
 

@@ -65,7 +65,7 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 @_JSON
 def run(file: Path, plugins: tuple[Path, ...], as_json: bool, **given: Any) -> None:
-    """Read what FILE asks for and is not in its sinks yet."""
+    """Read what FILE asks for and is not there yet."""
     from .run import run_file
 
     quiet = given.pop("quiet")
@@ -77,7 +77,7 @@ def run(file: Path, plugins: tuple[Path, ...], as_json: bool, **given: Any) -> N
 @_PLUGIN
 @_JSON
 def check(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Say all that is wrong with FILE, without connecting to anything."""
+    """Say all that is wrong with FILE; connects to nothing."""
     from .look import check_file
 
     sys.exit(check_file(file, plugins, as_json))
@@ -88,7 +88,7 @@ def check(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 @_PLUGIN
 @_JSON
 def plan(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Show what a run of FILE would read, and what is in its ledger already."""
+    """Show what a run of FILE would read."""
     from .look import plan_file
 
     sys.exit(plan_file(file, plugins, as_json))
@@ -98,7 +98,7 @@ def plan(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 @_PLUGIN
 @_JSON
 def list_plugins(plugins: tuple[Path, ...], as_json: bool) -> None:
-    """List the plugins that are installed and what they offer."""
+    """List the installed plugins and what they offer."""
     from .look import show_plugins
 
     sys.exit(show_plugins(plugins, as_json))
@@ -109,7 +109,7 @@ def list_plugins(plugins: tuple[Path, ...], as_json: bool) -> None:
 @_PLUGIN
 @_JSON
 def describe(type_: str, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Explain a component: its options, its rows, what it cannot prove."""
+    """Explain a component and its options."""
     from .look import describe_type
 
     sys.exit(describe_type(type_, plugins, as_json))
@@ -119,10 +119,12 @@ def describe(type_: str, plugins: tuple[Path, ...], as_json: bool) -> None:
 @click.argument("what", metavar="FILE | plugin", type=_FILE)
 @click.argument("name", required=False)
 def new(what: Path, name: str | None) -> None:
-    """Write a pipeline file to begin with, or, with `plugin NAME`, the skeleton of a plugin."""
+    """Write a first pipeline FILE, or with `plugin NAME` a plugin."""
     from .new import new_file, new_plugin
 
-    sys.exit(new_plugin(name) if str(what) == "plugin" and name else new_file(what))
+    if str(what) == "plugin" and name is None:
+        raise click.UsageError("new plugin takes the NAME of the plugin")
+    sys.exit(new_plugin(name) if name else new_file(what))
 
 
 @main.command()
@@ -130,7 +132,7 @@ def new(what: Path, name: str | None) -> None:
 @click.option("--html", type=_FILE, help="Write the chart as one page that needs no network, too.")
 @click.option("--node", help="Show the bars of this node only.")
 def chart(path: Path, html: Path | None, node: str | None) -> None:
-    """Draw the bars that a file sink has written below PATH."""
+    """Draw the bars that are in files below PATH."""
     from .draw import draw_path
 
     sys.exit(draw_path(path, html, node))

@@ -150,7 +150,7 @@ def describe_type(type_: str, plugins: tuple[Path, ...], as_json: bool) -> int:
         "type": type_,
         "kind": kind,
         "help": inspect.getdoc(cls) or "",
-        "options": [_option(field) for field in attrs.fields(attrs.resolve_types(cls))],
+        "options": [_option(field) for field in _fields(classes)],
         "doors": [DOORS[hook] for hook in classes if hook in DOORS],
         "continuity": getattr(cls, "continuity", None),
         "blind_spots": list(getattr(cls, "blind_spots", ())),
@@ -173,6 +173,12 @@ def _component(plugins: Plugins, type_: str) -> tuple[str, dict[str, type]]:
             return kind, plugins.find(kind, type_)
     offered = [full for types in plugins.components(name).values() for full in types]
     raise PluginError(f'the plugin "{name}" has no "{type_}"; it has: {", ".join(sorted(offered))}')
+
+
+def _fields(classes: dict[str, type]) -> list[Any]:
+    """Return the options of all doors, each once."""
+    found = [field for cls in classes.values() for field in attrs.fields(attrs.resolve_types(cls))]
+    return list({field.name: field for field in found[::-1]}.values())[::-1]
 
 
 def _option(field: Any) -> dict[str, Any]:

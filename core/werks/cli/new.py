@@ -34,7 +34,7 @@ def new_plugin(name: str) -> int:
         folder / "tests" / f"test_{name}.py": "plugin_test.py.txt",
     }
     texts = {path: _template(file).replace("NAME", name) for path, file in made.items()}
-    return _written(texts, f"next: pip install -e {folder} && pytest {folder}")
+    return _written(texts, f"next: pip install -e '{folder}[test]' && pytest {folder}")
 
 
 def _template(name: str) -> str:

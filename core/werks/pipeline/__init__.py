@@ -3,6 +3,6 @@
 from .graph import Graph
 from .plan import Plan, make_plan
 from .report import Report
-from .run import load, run
+from .running import load, run
 
 __all__ = ["Graph", "Plan", "Report", "load", "make_plan", "run"]

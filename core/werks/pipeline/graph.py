@@ -1,6 +1,5 @@
 """The named nodes of a file as a graph: who takes whose rows, in which order, by which schema."""
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -45,8 +44,6 @@ class Graph:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._problems: list[str] = []
-        self._check_inputs()
-        self._raise()
         self._order = self._sorted()
         self._raise()
         self.branches = [self._branch(source) for source in config.sources.values()]
@@ -61,17 +58,6 @@ class Graph:
     def _raise(self) -> None:
         if self._problems:
             raise ConfigError(self._problems)
-
-    def _check_inputs(self) -> None:
-        given = {*self.config.sources, *(node.name for node in self.config.of("transform"))}
-        for node in self.config.nodes.values():
-            for name in set(node.inputs) - given:
-                near = difflib.get_close_matches(name, given, 1)
-                hint = f'; did you mean "{near[0]}"?' if near else ""
-                what = (
-                    "a sink gives no rows" if name in self.config.nodes else "there is no such node"
-                )
-                self._problem(f"{node.kind}s.{node.name}.inputs", f'"{name}": {what}{hint}')
 
     def _sorted(self) -> list[Node]:
         """Return the transforms so that each stands behind its inputs."""

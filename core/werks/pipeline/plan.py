@@ -193,10 +193,12 @@ def make_plan(graph: Graph, ledger: Ledger, http: Http, now: datetime) -> Plan:
     """Return what a run would do now; it asks the archives for what they have published."""
     plan, known = Plan(), Knowledge(graph, ledger)
     for branch in graph.branches:
-        files = _published(plan, branch.source, http, _end(branch.source, now))
+        failed: set[str] = set()
+        files = _published(plan, branch.source, http, _end(branch.source, now), failed)
         plans = [FilePlan(branch, file, []) for file in files]
         for symbol in branch.source.symbols:
-            _plan_stream(plan, known, (branch, plans), symbol, now)
+            if symbol not in failed:
+                _plan_stream(plan, known, (branch, plans), symbol, now)
         plan.files += [each for each in plans if each.days]
     plan.files.sort(key=lambda each: (each.days[0].day, each.file.symbols))
     return plan
@@ -208,7 +210,9 @@ def _end(source: SourceNode, now: datetime) -> datetime:
     return min(source.stop, today) if source.stop else today
 
 
-def _published(plan: Plan, source: SourceNode, http: Http, end: datetime) -> list[File]:
+def _published(
+    plan: Plan, source: SourceNode, http: Http, end: datetime, failed: set[str]
+) -> list[File]:
     """Return the published files, oldest first; a symbol that fails does not stop the others."""
     door, files = source.doors["archive"], []
     stop = (end + timedelta(days=1, microseconds=-1)).date()
@@ -217,9 +221,10 @@ def _published(plan: Plan, source: SourceNode, http: Http, end: datetime) -> lis
     except WerksError as error:
         if len(source.symbols) == 1:
             plan.errors.append((f"{door.exchange} {source.symbols[0]}", error))
+            failed.add(source.symbols[0])
         else:
             alone = [attrs.evolve(source, symbols=(symbol,)) for symbol in source.symbols]
-            files = [file for each in alone for file in _published(plan, each, http, end)]
+            files = [file for each in alone for file in _published(plan, each, http, end, failed)]
     return sorted(_merged(files), key=lambda file: (file.start, file.symbols))
 
 

@@ -109,9 +109,7 @@ class Trades:
             symbol=word(symbol, block.num_rows),
             timestamp=stamped(stamps, _MS if spot else 1, file.url, row),
             trade_id=ids,
-            tick_rule=_taker(
-                block["side"], ("buy", "sell") if spot else ("Buy", "Sell"), file, row
-            ),
+            tick_rule=_taker(block["side"], words, file, row),
             price=block["price"],
             size=amounts.column(size, SCALES.size),
             notional=amounts.column(notional, SCALES.notional),

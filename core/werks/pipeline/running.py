@@ -23,9 +23,9 @@ from .task import DAY, DayTask, Done, StreamTask, Task, midnight
 from .work import Outcome, Progress, perform
 
 
-def load(path: Path, now: datetime | None = None, plugin_files: Sequence[Path] = ()) -> Graph:
+def load(path: Path | str, now: datetime | None = None, plugin_files: Sequence[Path] = ()) -> Graph:
     """Return the graph of a pipeline file; ConfigError holds all that is wrong with it."""
-    graph = Graph(read(path, now or datetime.now(UTC), plugin_files))
+    graph = Graph(read(Path(path), now or datetime.now(UTC), plugin_files))
     _executor(graph.config)
     return graph
 
