@@ -207,7 +207,7 @@ def test_a_number_that_a_spreadsheet_has_cut_is_found_anywhere(opened, before):
 
 
 def unpackers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "werks-unpack"]
+    return [thread for thread in threading.enumerate() if thread.name == "werks-ahead"]
 
 
 def test_closing_stops_the_thread_wherever_it_is(tmp_path):

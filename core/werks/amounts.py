@@ -91,8 +91,10 @@ def _parts(values: Limbs) -> tuple[Limbs, Limbs, Limbs]:
 
 def _small(values: Limbs) -> bool:
     """Tell whether sums over any of the rows fit into 64 bits."""
-    if not len(values) or not fits(values):
-        return not len(values)
+    if not len(values):
+        return True
+    if values[0, 1] not in (0, -1) or not fits(values):  # the first row often tells
+        return False
     low = values[:, 0]
     return max(int(low.max()), -int(low.min())) * len(low) <= _INT64_MAX
 
@@ -126,7 +128,7 @@ def pair(value: int) -> Limbs:
 
 def masked(values: Limbs, keep: npt.NDArray[np.bool_]) -> Limbs:
     """Return a copy in which the rows that are not kept are zero."""
-    return cast(Limbs, np.where(keep[:, None], values, 0))
+    return values * keep[:, None].astype(np.int64)
 
 
 def product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Limbs:
@@ -152,7 +154,7 @@ def quotient(dividend: npt.NDArray[Any], factor: int, divisor: npt.NDArray[Any])
     """
     while divisor.dtype != object and factor % 10 == 0 and not np.any(divisor % 10):
         divisor, factor = divisor // 10, factor // 10
-    fast = object not in (dividend.dtype, divisor.dtype)
+    fast = object not in (dividend.dtype, divisor.dtype) and factor <= _INT64_MAX
     if fast and (not len(dividend) or int(dividend.max()) * factor <= _INT64_MAX):
         return from_ints(dividend * factor // divisor)
     return from_ints(dividend.astype(object) * factor // divisor.astype(object))
@@ -186,13 +188,13 @@ class Prefix:
             low, middle, high = (np.cumsum(part) for part in _parts(values))
             both = _carried(low, middle, high)
             self._low, self._high = both[:, 0].copy(), both[:, 1].copy()
-        # The sums without their last bits, so that 63 bits hold them: they find nearly every row.
-        self._bits = max(0, self.before(self._rows).bit_length() - 63)
+        # The sums without their last bits, so that 62 bits hold them: they find nearly every row.
+        self._bits = max(0, self.before(self._rows).bit_length() - 62)
         self._short = self._shortened()
 
     def _shortened(self) -> Ints:
-        if not self._bits:
-            return self._low
+        if not self._bits or not len(self._high):
+            return self._low >> np.int64(self._bits)
         bits = np.uint64(self._bits)
         if self._bits >= _WORD:
             return self._high >> np.int64(self._bits - _WORD)

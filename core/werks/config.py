@@ -6,7 +6,7 @@ Nothing here opens a connection, a database or a data file.
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from .errors import ConfigError, PluginError
-from .options import nearest, structure
+from .options import moment, nearest, structure, unknown
 from .plugins import DOORS, Plugins
 
 # The doors that a run can go through so far; the others are offered by plugins for later versions.
@@ -23,8 +23,6 @@ KINDS = {"sources": "source", "transforms": "transform", "sinks": "sink", "obser
 _HEADER = re.compile(
     r"""^\s*\[\s*(sources|transforms|sinks)\s*\.\s*["']?([^\]"']+?)["']?\s*\]""", re.M
 )
-_RELATIVE = re.compile(r"-(\d+)([dhm])")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 Problems = list[tuple[str, str]]
@@ -102,11 +100,15 @@ def read(path: Path, now: datetime, plugin_files: Sequence[Path] = ()) -> Config
     return config
 
 
-def _order(text: str, raw: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (table, name) of all nodes in the file's order, which TOML itself does not keep."""
-    found = [(table, name) for table, name in _HEADER.findall(text) if name in raw.get(table, {})]
-    listed = [(t, n) for t in ("sources", "transforms", "sinks") for n in _table(raw, t)]
-    return list(dict.fromkeys([*found, *listed]))
+def _order(text: str, raw: Mapping[str, Any]) -> dict[tuple[str, str], bool]:
+    """Return (table, name) of all nodes in the file's order, and whether it can be told of each.
+
+    TOML itself does not keep it; of inline tables it cannot be told.
+    """
+    headed = dict.fromkeys(at for at in _HEADER.findall(text) if at[1] in _table(raw, at[0]))
+    listed = [(table, name) for table in KINDS for name in _table(raw, table)]
+    told = all(at in headed for at in listed if at[0] in ("sources", "transforms"))
+    return {at: told and at in headed for at in [*headed, *listed]}
 
 
 def _table(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -121,18 +123,13 @@ class _Reading:
     now: datetime
     problems: Problems = attrs.field(factory=list)
 
-    def config(self, raw: Mapping[str, Any], order: Sequence[tuple[str, str]]) -> Config:
-        known = {"pipeline", *KINDS}
-        self.problems += [
-            (table, f"there is no such table; {nearest(table, sorted(known))}")
-            for table in raw
-            if table not in known
-        ]
-        settings = self._settings(raw.get("pipeline", {}))
+    def config(self, raw: Mapping[str, Any], order: Mapping[tuple[str, str], bool]) -> Config:
+        self._check_tables(raw)
+        settings = self._settings(_table(raw, "pipeline"))
         sources: dict[str, SourceNode] = {}
         nodes: dict[str, Node] = {}
         above: str | None = None
-        for table, name in [*order, *(("observers", n) for n in _table(raw, "observers"))]:
+        for (table, name), told in order.items():
             where, options = f"{table}.{name}", _table(raw, table)[name]
             if not self._named(where, name, options, {*sources, *nodes}):
                 continue
@@ -142,27 +139,37 @@ class _Reading:
                 if source:
                     sources[name] = source
             else:
-                node = self._node((table, name), options, above)
+                node = self._node((table, name), options, above if told else None)
                 if node:
                     nodes[name] = node
             if table in ("sources", "transforms"):
                 above = name
         self._check_inputs(raw)
+        return Config(self.path, settings, sources, nodes, self.plugins)
+
+    def _check_tables(self, raw: Mapping[str, Any]) -> None:
+        known = {"pipeline", *KINDS}
+        for table, value in raw.items():
+            if table not in known:
+                near = nearest(table, sorted(known))
+                self.problems.append((table, f"there is no such table; {near}"))
+            elif not isinstance(value, dict):
+                header = table if table == "pipeline" else f"{table}.NAME"
+                self.problems.append((table, f"a table is expected: [{header}]"))
         if not _table(raw, "sources"):
             self.problems.append(("sources", "there is none: a pipeline needs a [sources.NAME]"))
-        return Config(self.path, settings, sources, nodes, self.plugins)
 
     def _check_inputs(self, raw: Mapping[str, Any]) -> None:
         given = [*_table(raw, "sources"), *_table(raw, "transforms")]
         for table, kind in (("transforms", "transform"), ("sinks", "sink")):
             for name, node in _table(raw, table).items():
-                inputs = node.get("inputs", []) if isinstance(node, dict) else []
-                for wanted in inputs if isinstance(inputs, list) else []:
+                inputs = node.get("inputs") if isinstance(node, dict) else None
+                for wanted in (inputs or []) if _distinct(inputs) else []:
                     if wanted not in given:
                         sink = wanted in _table(raw, "sinks")
-                        why = "a sink gives no rows" if sink else "there is no such node"
-                        hint = nearest(str(wanted), given)
-                        problem = f'"{wanted}": {why}; {hint}'
+                        near = nearest(wanted, given)
+                        why = "a sink gives no rows" if sink else f"there is no such node; {near}"
+                        problem = f'"{wanted}": {why}'
                         self.problems.append((f"{kind}s.{name}.inputs", problem))
 
     def _named(self, where: str, name: str, options: Any, taken: set[str]) -> bool:
@@ -178,9 +185,12 @@ class _Reading:
             return True
         return False
 
-    def _settings(self, table: Any) -> Settings:
-        settings, problems = structure(Settings, table if isinstance(table, dict) else {})
+    def _settings(self, table: Mapping[str, Any]) -> Settings:
+        settings, problems = structure(Settings, table)
         self._found("pipeline", problems)
+        executor = table.get("executor", Settings.executor)
+        if isinstance(executor, str):
+            self._classes("pipeline.executor", "executor", executor)
         return settings or Settings()
 
     def _found(self, where: str, problems: Problems) -> None:
@@ -190,31 +200,29 @@ class _Reading:
         try:
             return self.plugins.find(kind, type_)
         except PluginError as error:
-            self.problems.append((f"{where}.type", str(error)))
+            self.problems.append((where, str(error)))
             return {}
 
     def _node(self, at: tuple[str, str], options: dict[str, Any], above: str | None) -> Node | None:
         (table, name), where = at, ".".join(at)
         kind, type_ = KINDS[table], options.pop("type")
-        inputs = self._inputs(where, options.pop("inputs", None), above, kind)
-        classes = self._classes(where, kind, type_)
+        inputs: tuple[str, ...] = ()
+        if kind != "observer":
+            inputs = self._inputs(where, options.pop("inputs", None), above)
+        classes = self._classes(f"{where}.type", kind, type_)
         if not classes:
             return None
         component, problems = structure(next(iter(classes.values())), options)
         self._found(where, problems)
         return component and Node(name, kind, type_, component, options, inputs)
 
-    def _inputs(self, where: str, given: Any, above: str | None, kind: str) -> tuple[str, ...]:
-        if kind == "observer":
-            return ()
+    def _inputs(self, where: str, given: Any, above: str | None) -> tuple[str, ...]:
         if given is None:
             if above is None:
-                self.problems.append(
-                    (where, "there is no node above it to take: give inputs = […]")
-                )
+                problem = "the node above it cannot be told: give inputs = […]"
+                self.problems.append((where, problem))
             return (above,) if above else ()
-        good = isinstance(given, list) and given and all(isinstance(name, str) for name in given)
-        if not good or len(set(given)) < len(given):
+        if not _distinct(given):
             self.problems.append((f"{where}.inputs", "a list of names of nodes is expected"))
             return ()
         return tuple(given)
@@ -227,7 +235,7 @@ class _Reading:
         via = options.pop("via", None)
         if start and stop and stop <= start:
             self.problems.append((f"{where}.stop", f"{stop:%Y-%m-%d} is not after start"))
-        classes = self._classes(where, "source", type_)
+        classes = self._classes(f"{where}.type", "source", type_)
         doors = self._doors(where, classes, via, options)
         if not (classes and symbols and start and doors):
             return None
@@ -237,8 +245,7 @@ class _Reading:
         if given is None:
             self.problems.append((f"{where}.symbols", "this option is required"))
             return ()
-        good = isinstance(given, list) and given and all(isinstance(s, str) and s for s in given)
-        if not good or len(set(given)) < len(given):
+        if not _distinct(given):
             self.problems.append((f"{where}.symbols", "a list of symbols, each once, is expected"))
             return ()
         return tuple(given)
@@ -248,28 +255,11 @@ class _Reading:
             if required:
                 self.problems.append((where, "this option is required: a day, or -7d"))
             return None
-        if isinstance(given, datetime):
-            return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
-        if isinstance(given, date):
-            return datetime(given.year, given.month, given.day, tzinfo=UTC)
-        if isinstance(given, str):
-            try:
-                return self._written(given)
-            except ValueError:
-                pass  # said below, with all other things that are no moment
-        self.problems.append((where, f'a day like 2024-05-01 or "-7d" is expected, not {given!r}'))
-        return None
-
-    def _written(self, text: str) -> datetime:
-        """Return a moment out of text: -7d (a whole day of the past) or a day or time in quotes."""
-        found = _RELATIVE.fullmatch(text)
-        if found is None:
-            moment = datetime.fromisoformat(text)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        moment = self.now - timedelta(**{_UNITS[found[2]]: int(found[1])})
-        if found[2] == "d":
-            moment = moment.replace(hour=0, minute=0, second=0, microsecond=0)
-        return moment
+        try:
+            return moment(given, self.now)
+        except ValueError as error:
+            self.problems.append((where, str(error)))
+            return None
 
     def _doors(
         self, where: str, classes: Mapping[str, type], via: Any, options: Mapping[str, Any]
@@ -278,7 +268,7 @@ class _Reading:
         if not offered:
             return {}
         chosen = list(offered) if via is None else via
-        if not isinstance(chosen, list) or not chosen or set(chosen) - set(offered):
+        if not _distinct(chosen) or set(chosen) - set(offered):
             has = ", ".join(offered)
             self.problems.append((f"{where}.via", f"a list out of the doors it has: {has}"))
             return {}
@@ -287,11 +277,12 @@ class _Reading:
             self.problems.append((f"{where}.via", f"this version reads by the {walked} only"))
             return {}
         # A door takes the options that it has; what no door has is misspelt.
-        fields = {door: {f.name for f in attrs.fields(cls)} for door, cls in offered.items()}
-        all_ = set().union(*fields.values())
+        fields = {door: [f.name for f in attrs.fields(cls)] for door, cls in offered.items()}
+        known = list(dict.fromkeys(name for names in fields.values() for name in names))
+        self._found(where, [(name, unknown(name, known)) for name in options if name not in known])
         doors = {}
         for door in chosen:
-            mine = {k: v for k, v in options.items() if k in fields[door] or k not in all_}
+            mine = {name: value for name, value in options.items() if name in fields[door]}
             component, problems = structure(offered[door], mine)
             self._found(
                 where, [p for p in problems if (f"{where}.{p[0]}", p[1]) not in self.problems]
@@ -299,3 +290,9 @@ class _Reading:
             if component is not None:
                 doors[door] = component
         return doors
+
+
+def _distinct(given: Any) -> bool:
+    """Tell whether something is a list of words, none of them twice or empty, and not empty."""
+    good = isinstance(given, list) and all(isinstance(word, str) and word for word in given)
+    return good and 0 < len(given) == len(set(given))

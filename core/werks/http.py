@@ -95,7 +95,7 @@ class Http:
             with self._open().stream("GET", url, params=query or None) as response:
                 _raise_for_status(url, response)
                 yield response
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise RejectedError(f"{url}: not a URL: {error}") from error
         except httpx.HTTPError as error:
             what = str(error) or type(error).__name__

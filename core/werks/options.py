@@ -1,10 +1,11 @@
 """From plain values of a file to the options of a component, every problem at once."""
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from types import NoneType
@@ -30,7 +31,7 @@ class Secret(str):
 def structure(cls: type, values: Mapping[str, Any]) -> tuple[Any, list[tuple[str, str]]]:
     """Return (component, []) or (None, problems); a problem is (option, what is wrong with it)."""
     fields = {field.name: field for field in attrs.fields(attrs.resolve_types(cls))}
-    problems = [(name, _unknown(name, fields)) for name in values if name not in fields]
+    problems = [(name, unknown(name, list(fields))) for name in values if name not in fields]
     given: dict[str, Any] = {}
     for name, field in fields.items():
         if name in values:
@@ -45,7 +46,9 @@ def structure(cls: type, values: Mapping[str, Any]) -> tuple[Any, list[tuple[str
     try:
         return cls(**given), []
     except (TypeError, ValueError, WerksError) as error:
-        return None, [("", str(error.args[0] if error.args else error))]
+        said = str(error.args[0] if error.args else error)
+        name, _, what = said.partition(": ")
+        return None, [(name, what) if name in fields else ("", said)]
 
 
 def resolved(value: Any) -> Any:
@@ -84,8 +87,9 @@ def words(kind: Any) -> str:
     return " or ".join(arguments) or getattr(kind, "__name__", str(kind))
 
 
-def _unknown(name: str, known: Mapping[str, Any]) -> str:
-    return f"there is no such option; {nearest(name, list(known))}"
+def unknown(name: str, known: Sequence[str]) -> str:
+    """Say that there is no such option, and which one was probably meant."""
+    return f"there is no such option; {nearest(name, known)}"
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
@@ -96,14 +100,41 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 _DURATION = re.compile(r"(\d+)(s|m|h|d|w)")
 _UNIT = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_LONGEST = 36_500 * _UNIT["d"]  # a century; times in nanoseconds end in 2262
 
 
-def duration(text: Any) -> int:
-    """Return a duration such as 1s, 5m, 4h, 1d or 1w in nanoseconds; ValueError if it is none."""
+def duration(text: Any, name: str) -> int:
+    """Return a duration such as 1s, 5m, 4h, 1d or 1w in nanoseconds; ValueError names the option."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if not found or int(found[1]) == 0:
-        raise ValueError(f'a duration like "1m", "4h" or "1d" is expected, not {text!r}')
-    return int(found[1]) * _UNIT[found[2]] * 10**9
+    seconds = int(found[1]) * _UNIT[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST:
+        raise ValueError(f'{name}: a duration like "1m", "4h" or "1d" is expected, not {text!r}')
+    return seconds * 10**9
+
+
+_AGO = re.compile(r"-(\d+)([dhm])")
+
+
+def moment(given: Any, now: datetime) -> datetime:
+    """Return a day, a time (UTC if it names no zone) or -7d before now; ValueError if it is none.
+
+    Days ago are whole days: they begin at midnight.
+    """
+    try:
+        found = _AGO.fullmatch(given) if isinstance(given, str) else None
+        if found:
+            ago = now - timedelta(seconds=int(found[1]) * _UNIT[found[2]])
+            day = {"hour": 0, "minute": 0, "second": 0, "microsecond": 0}
+            return ago.replace(**day) if found[2] == "d" else ago  # type: ignore[arg-type]
+        if isinstance(given, date) and not isinstance(given, datetime):
+            return datetime(given.year, given.month, given.day, tzinfo=UTC)
+        time = datetime.fromisoformat(given) if isinstance(given, str) else given
+        if isinstance(time, datetime):
+            return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass  # said below, with all other things that are no moment
+    said = repr(given) if isinstance(given, str) else str(given)
+    raise ValueError(f'a day like 2024-05-01 or "-7d" is expected, not {said}')
 
 
 _STRICT: list[Converter] = []
@@ -117,6 +148,8 @@ def _converter() -> Converter:
             converter.register_structure_hook(kind, _take(kind))
         converter.register_structure_hook_func(_is_amount, _take(Amount))
         converter.register_structure_hook_func(_is_choice, _choice)
+        converter.register_structure_hook_func(_is_table, _table)
+        converter.register_structure_hook_func(_is_list, _list)
         _STRICT.append(converter)
     return _STRICT[0]
 
@@ -126,16 +159,21 @@ def _is_amount(kind: Any) -> bool:
 
 
 def _take(kind: Any) -> Any:
-    accepted: Any = {Path: str, Decimal: (int, Decimal), Amount: (str, int, Decimal)}.get(
-        kind, kind
-    )
+    accepted: Any = {
+        Path: str,
+        float: (int, float, Decimal),
+        Decimal: (int, Decimal),
+        Amount: (str, int, Decimal),
+    }.get(kind, kind)
 
     def take(value: Any, _: Any) -> Any:
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             raise TypeError(f"{words(kind)} is expected, not {value!r}")
+        if isinstance(value, float | Decimal) and not math.isfinite(value):
+            raise TypeError(f"{words(kind)} is expected, not {value}")
         if kind is Path:
             return Path(value).expanduser()
-        return Decimal(value) if kind is Decimal else value
+        return kind(value) if kind in (Decimal, float) else value
 
     return take
 
@@ -143,6 +181,28 @@ def _take(kind: Any) -> Any:
 def _is_choice(kind: Any) -> bool:
     origin: Any = get_origin(kind)
     return origin is Literal
+
+
+def _is_list(kind: Any) -> bool:
+    return get_origin(kind) in (tuple, list)
+
+
+def _list(value: Any, kind: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"a list is expected, not {value!r}")
+    item = get_args(kind)[0]
+    return get_origin(kind)(_converter().structure(each, item) for each in value)
+
+
+def _is_table(kind: Any) -> bool:
+    return get_origin(kind) in (dict, Mapping)
+
+
+def _table(value: Any, kind: Any) -> dict[Any, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a table is expected, not {value!r}")
+    item = get_args(kind)[1]
+    return {name: _converter().structure(each, item) for name, each in value.items()}
 
 
 def _choice(value: Any, kind: Any) -> Any:

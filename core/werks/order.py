@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import DataError
-from .schema import nanoseconds
+from .schema import nanoseconds, word
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -98,9 +98,8 @@ class Repeats:
             head = int(np.searchsorted(time, self._time, "right"))
             ids = batch["trade_id"].slice(0, head).to_pylist()
             repeated[:head] |= [name in self._ids for name in ids]
-        else:
-            self._ids = set()
-        self._time = int(time[-1])
+        if time[-1] != self._time:
+            self._time, self._ids = int(time[-1]), set()
         tail = int(np.searchsorted(time, self._time))
         self._ids.update(batch["trade_id"].slice(tail).to_pylist())
         count = int(np.count_nonzero(repeated))
@@ -130,10 +129,12 @@ def _repeated(time: Rows, ids: pa.Array) -> Mask:
     sizes = np.diff(np.append(starts, len(time)))
     keys = _keys(ids)
     for back in range(1, min(int(sizes.max()), _PAIRS)):
-        rows = tied[tied >= back]
-        rows = rows[(time[rows] == time[rows - back]) & (keys[rows] == keys[rows - back])]
-        same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(rows - back)))
-        repeated[rows[same.to_numpy(zero_copy_only=False)]] = True
+        tied = tied[tied >= back]
+        tied = tied[time[tied] == time[tied - back]]
+        rows = tied[keys[tied] == keys[tied - back]]
+        if len(rows):
+            same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(rows - back)))
+            repeated[rows[same.to_numpy(zero_copy_only=False)]] = True
     for group in np.flatnonzero(sizes > _PAIRS):
         names = ids.slice(starts[group], sizes[group]).dictionary_encode().indices.to_numpy()
         _, firsts = np.unique(names, return_index=True)
@@ -161,6 +162,11 @@ class Spool:
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows as they come."""
+        # An Arrow file has one dictionary a column, and a stream has one word there.
+        for name in ("exchange", "symbol"):
+            place, given = batch.schema.get_field_index(name), batch[name][0].as_py()
+            field = batch.schema.field(place)
+            batch = batch.set_column(place, field, word(given, len(batch)))
         if self._writer is None:
             self._out = pa.OSFile(str(self._path), "wb")
             self._writer = pa.ipc.new_file(self._out, batch.schema)

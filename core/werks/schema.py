@@ -145,7 +145,8 @@ def scales(of: pa.Schema) -> Scales:
 
 def word(text: str, rows: int) -> pa.DictionaryArray:
     """Return a column that holds one word in every row."""
-    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([text], pa.string()))
+    words = pa.array([text], pa.string())
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), words, safe=False)
 
 
 def same(column: pa.Array, text: str) -> npt.NDArray[np.bool_]:

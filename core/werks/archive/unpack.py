@@ -4,16 +4,15 @@ isal unpacks three times as fast as zlib; while it works, the consumer parses (b
 interpreter's lock).
 """
 
-import queue
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from isal import igzip, isal_zlib
 
 from ..errors import DataError, MessageError, WerksError
+from .ahead import Ahead
 
 CHUNK = 1 << 19
 # Deep enough that the thread does not starve while the consumer works on a whole batch.
@@ -44,10 +43,8 @@ class ByteStream:
         self._tail = b""
         self._error: WerksError | None = None
         chunks = _chunks(path, name)
-        self._ahead = _Ahead(chunks) if ahead else None
-        self._next: Callable[[], bytes] = (
-            self._ahead.take if self._ahead else lambda: next(chunks, b"")
-        )
+        self._ahead = Ahead(chunks, DEPTH) if ahead else None
+        self._chunks = iter(self._ahead or chunks)
 
     def reopen(self) -> "ByteStream":
         """Return a second stream over the same file, from its beginning."""
@@ -77,7 +74,7 @@ class ByteStream:
         if self._error is not None:  # what broke off has no end to be read
             raise self._error
         try:
-            more = self._checked(self._next())
+            more = self._checked(next(self._chunks, b""))
         except WerksError as error:
             self._error = error
             raise
@@ -115,49 +112,6 @@ class ByteStream:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-class _Ahead:
-    """A thread that fills a bounded queue; an error travels through the queue to the reader."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._queue: queue.Queue[bytes | Exception] = queue.Queue(DEPTH)
-        self._stopped = threading.Event()
-        self._chunks = chunks
-        self._ended: bytes | Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="werks-unpack", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            for chunk in self._chunks:
-                if not self._put(chunk):
-                    return
-            self._put(b"")
-        except Exception as error:  # the thread's last line: the reader raises it
-            self._put(error)
-
-    def _put(self, item: bytes | Exception) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def take(self) -> bytes:
-        item = self._queue.get() if self._ended is None else self._ended
-        if isinstance(item, Exception):
-            self._ended = item
-            raise item
-        if not item:
-            self._ended = item
-        return item
-
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join()
 
 
 def _chunks(path: Path, name: str) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..amounts import ints, limbs
-from ..archive import ByteStream, fetched
+from ..archive import Ahead, ByteStream, fetched
 from ..components import File, Stream
 from ..errors import DataError, WerksError
 from ..http import Http
@@ -25,6 +25,8 @@ from ..schema import nanoseconds, same
 from .task import Done, StreamTask, Task, midnight
 from .windows import Windows
 
+# How many batches are parsed ahead of the transforms.
+_DEPTH = 2
 Progress = Callable[[Stream, int], None]
 
 
@@ -116,12 +118,24 @@ class _Reading:
 
     def _batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield (symbol, rows) of the streams that are asked for, checked."""
+        with (
+            ByteStream(self._path, self._name, self._task.read_ahead) as stream,
+            ExitStack() as stack,
+        ):
+            checked = self._checked(stream)
+            if self._task.read_ahead:
+                ahead = Ahead(checked, _DEPTH)
+                stack.callback(ahead.stop)
+                checked = ahead
+            for batch in checked:
+                yield batch["symbol"][0].as_py(), batch
+
+    def _checked(self, stream: ByteStream) -> Iterator[pa.RecordBatch]:
         wanted = [each.stream.symbol for each in self._task.streams]
-        with ByteStream(self._path, self._name, self._task.read_ahead) as stream:
-            for batch in self._task.door.read(self._task.file, stream, wanted):
-                if len(batch):
-                    _check(batch, self._task.file)
-                    yield batch["symbol"][0].as_py(), batch
+        for batch in self._task.door.read(self._task.file, stream, wanted):
+            if len(batch):
+                _check(batch, self._task.file)
+                yield batch
 
     @contextmanager
     def _windows(self) -> Iterator[dict[str, Windows]]:

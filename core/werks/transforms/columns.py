@@ -52,9 +52,21 @@ class Columns:
         return self.source[name].take(pa.array(rows))
 
 
+# What was asked for last: several nodes mostly take the same batch one after the other.
+_LAST: list[tuple[pa.RecordBatch, Columns]] = []
+
+
 def columns(rows: pa.RecordBatch) -> Columns:
     """Return TRADE, TICK or SIGNIFICANT rows as arrays, without those that were not on the book."""
-    rows = on_book(rows)
+    last = _LAST[-1:]
+    if last and last[0][0] is rows:
+        return last[0][1]
+    found = _columns(on_book(rows))
+    _LAST[:] = [(rows, found)]
+    return found
+
+
+def _columns(rows: pa.RecordBatch) -> Columns:
     price = ints(limbs(rows["price"]))
     whole = "total_" if kind(rows.schema) == "SIGNIFICANT" else ""
     size, notional = limbs(rows[f"{whole}size"]), limbs(rows[f"{whole}notional"])

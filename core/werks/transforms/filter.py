@@ -49,10 +49,11 @@ class Filter:
     def __attrs_post_init__(self) -> None:
         if (self.min_notional is None) == (self.min_size is None):
             raise ValueError("give either min_notional or min_size")
-        if (self.min_notional or self.min_size or Decimal(0)) <= 0:
-            raise ValueError("the threshold must be greater than 0")
-        if duration(self.window) > DAY:
-            raise ValueError(f"window must be 1d or less, not {self.window}")
+        for name, least in (("min_notional", self.min_notional), ("min_size", self.min_size)):
+            if least is not None and least <= 0:
+                raise ValueError(f"{name}: a number above 0 is expected, not {least}")
+        if duration(self.window, "window") > DAY:
+            raise ValueError(f"window: 1d or less is expected, not {self.window}")
 
     def output(self, schemas: Mapping[str, pa.Schema]) -> pa.Schema:
         """Return SIGNIFICANT with the scales of what comes in."""
@@ -66,7 +67,7 @@ class Filter:
 class _Filtering:
     def __init__(self, options: Filter, schema: pa.Schema, state: State | None) -> None:
         self._schema = schema
-        self._window = duration(options.window)
+        self._window = duration(options.window, "window")
         self._column = "size" if options.min_size is not None else "notional"
         least = options.min_size if options.min_size is not None else options.min_notional
         self._least = scaled(least or 0, schema.field(self._column).type.scale)

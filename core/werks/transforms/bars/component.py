@@ -49,7 +49,7 @@ class Bars:
             self._check_threshold()
 
     def _check_time(self) -> None:
-        width = duration(self.every)
+        width = duration(self.every, "every")
         if width > DAY and width % DAY:
             raise ValueError(f"every: beyond 1d whole days are expected, not {self.every}")
         if (self.overshoot, self.reset, self.adaptive) != ("absorb", "never", None):
@@ -62,7 +62,7 @@ class Bars:
             raise ValueError(f"every: a whole number of ticks is expected, not {self.every}")
         if self.empty != "omit":
             raise ValueError('empty is for by = "time" only')
-        if self.adaptive and (
+        if self.adaptive is not None and (
             set(self.adaptive) != {"days", "per_day"} or min(self.adaptive.values()) < 1
         ):
             raise ValueError("adaptive: {days = 7, per_day = 50} is expected, both above 0")
@@ -71,7 +71,9 @@ class Bars:
     def seam(self) -> Seam:
         """`day` where no bar crosses midnight and nothing else is carried over it."""
         if self.by == "time":
-            return "day" if self.empty == "omit" and duration(self.every) <= DAY else "never"
+            return (
+                "day" if self.empty == "omit" and duration(self.every, "every") <= DAY else "never"
+            )
         return "day" if self.reset == "day" and not self.adaptive else "never"
 
     def output(self, schemas: Mapping[str, pa.Schema]) -> pa.Schema:
@@ -82,7 +84,7 @@ class Bars:
         """Return a step, going on with the bar that a state holds open."""
         output = self.output(schemas)
         if self.by == "time":
-            clock = Clock(output, duration(self.every), self.empty == "carry")
+            clock = Clock(output, duration(self.every, "every"), self.empty == "carry")
             return Making(output, clock, state)
         scale = 0 if self.by == "ticks" else output.field(self.by).type.scale
         every = scaled(Decimal(self.every), scale)

@@ -1,17 +1,15 @@
 """Rows folded into bars, whatever decides where a bar ends."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ...amounts import from_ints, ints, limbs, sums
+from ...amounts import from_ints, integer, limbs, pair, sums
 from ...schema import VARIANCE_SCALE, batch, times
 from ..columns import Array, Columns, amount, ends, words
 
 _INT64 = 2**63 - 1
+_SUMS = ("volume", "notional", "buy_volume", "buy_notional", "realized_variance")
 
 
 def fold(cells: Columns, first: npt.NDArray[np.int64], schema: pa.Schema) -> pa.RecordBatch:
@@ -66,38 +64,32 @@ def variances(price: Array) -> Array:
 
 def join(one: pa.RecordBatch, other: pa.RecordBatch, price: int) -> pa.RecordBatch:
     """Return the bar that two bars of one row make; `price` is that of the other's first row."""
-    both = pa.concat_batches([one, other])
-    start = np.zeros(1, np.int64)
-    left, right = pa.array([0], pa.int64()), pa.array([1], pa.int64())
-    between = np.array([int(ints(limbs(one["close"]))[0]), int(price)], dtype=object)
-    cross = from_ints(variances(between)[1:])
-    variance = sums(np.concatenate([limbs(both["realized_variance"]), cross]), start)
-    schema = both.schema
-
-    def added(name: str) -> pa.Array:
-        return amount(sums(limbs(both[name]), start), schema, name)
-
-    def most(name: str, choose: Any) -> pa.Array:
-        return amount(choose.reduceat(ints(limbs(both[name])), start), schema, name)
-
+    schema = other.schema
+    between = np.array([_number(one, "close"), int(price)], dtype=object)
+    cross = int(variances(between)[1])
+    added = {name: _number(one, name) + _number(other, name) for name in _SUMS}
+    added["realized_variance"] += cross
+    numbers = added | {
+        "high": max(_number(one, "high"), _number(other, "high")),
+        "low": min(_number(one, "low"), _number(other, "low")),
+    }
+    kept = {name: one[name] for name in ("exchange", "symbol", "timestamp", "open")}
+    kept |= {name: other[name] for name in ("end", "close", "last_trade_id")}
+    counts = {
+        name: pa.array([one[name][0].as_py() + other[name][0].as_py()], pa.int64())
+        for name in ("ticks", "buy_ticks")
+    }
+    complete = one["complete"][0].as_py() and other["complete"][0].as_py()
     return batch(
         schema,
-        exchange=both["exchange"].take(left),
-        symbol=both["symbol"].take(left),
-        timestamp=both["timestamp"].take(left),
-        end=both["end"].take(right),
-        open=both["open"].take(left),
-        high=most("high", np.maximum),
-        low=most("low", np.minimum),
-        close=both["close"].take(right),
-        volume=added("volume"),
-        notional=added("notional"),
-        buy_volume=added("buy_volume"),
-        buy_notional=added("buy_notional"),
-        ticks=pa.array([pc.sum(both["ticks"]).as_py()], pa.int64()),
-        buy_ticks=pa.array([pc.sum(both["buy_ticks"]).as_py()], pa.int64()),
-        realized_variance=amount(variance, schema, "realized_variance"),
-        first_trade_id=both["first_trade_id"].take(left),
-        last_trade_id=both["last_trade_id"].take(right),
-        complete=pa.array([pc.all(both["complete"]).as_py()], pa.bool_()),
+        **kept,
+        **counts,
+        **{name: amount(pair(number), schema, name) for name, number in numbers.items()},
+        first_trade_id=one["first_trade_id"],
+        complete=pa.array([complete], pa.bool_()),
     )
+
+
+def _number(bar: pa.RecordBatch, name: str) -> int:
+    """Return an amount of a bar of one row as an integer in units of its scale."""
+    return integer(limbs(bar[name])[0])

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...components import State
+from ...schema import nanoseconds
 from ..columns import Columns, columns, plain, restored
 from .fold import fold, join
 
@@ -92,7 +93,8 @@ class Making:
             bars = pa.concat_batches([head, bars.slice(1)])
         closed = len(bars) - (not cut.closed)
         self._open = None if cut.closed else bars.slice(closed)
-        yield from self._rule.filled(bars.slice(0, closed), None)
+        until = None if self._open is None else int(nanoseconds(self._open["timestamp"])[0])
+        yield from self._rule.filled(bars.slice(0, closed), until)
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
         """Close the open bar if it cannot go on beyond a time."""

@@ -35,6 +35,7 @@ class Threshold:
         self._sum = 0
         self._period: int | None = None
         self._day: int | None = None
+        self._torn: int | None = None
         self._today = 0
         self._past: list[int] = []
 
@@ -99,7 +100,8 @@ class Threshold:
         if self._adaptive is None or day == self._day:
             return
         if self._day is not None:
-            self._past += [self._today, *[0] * (day - self._day - 1)]
+            whole = [] if self._day == self._torn else [self._today]
+            self._past += [*whole, *[0] * (day - self._day - 1)]
             self._past = self._past[-self._adaptive[0] :]
         self._day, self._today = day, 0
         wanted, bars = self._adaptive
@@ -127,7 +129,7 @@ class Threshold:
 
     def torn(self, open_: pa.RecordBatch | None) -> bool:
         """Close the open bar at a gap, and count the day that is torn for nothing."""
-        self._sum, self._period, self._day, self._today = 0, None, None, 0
+        self._sum, self._period, self._torn, self._day, self._today = 0, None, self._day, None, 0
         return True
 
     def state(self) -> State:
@@ -137,6 +139,7 @@ class Threshold:
             "goal": self._goal,
             "period": self._period,
             "day": self._day,
+            "torn": self._torn,
             "today": self._today,
             "past": list(self._past),
         }
@@ -144,7 +147,7 @@ class Threshold:
     def restore(self, state: State) -> None:
         """Go on from what `state` returned."""
         self._sum, self._goal, self._period = state["sum"], state["goal"], state["period"]
-        self._day, self._today = state["day"], state["today"]
+        self._day, self._torn, self._today = state["day"], state["torn"], state["today"]
         self._past = list(state["past"])
 
 

@@ -25,6 +25,7 @@ class Clock:
         self._width = width
         self._carry = carry
         self._last: pa.RecordBatch | None = None
+        self._torn = False  # the open bar has no row after a gap yet
 
     def _starts(self, time: Times) -> Times:
         midnights: Times = time - time % DAY
@@ -43,6 +44,7 @@ class Clock:
         key = self._starts(cells.time)
         first = changes(key)
         continues = open_ is not None and bool(nanoseconds(open_["timestamp"])[0] == key[0])
+        self._torn = self._torn and not continues
         return Cut(first, continues, True, np.ones(len(first), bool), False)
 
     def label(self, bars: pa.RecordBatch) -> pa.RecordBatch:
@@ -70,12 +72,17 @@ class Clock:
             if not self._carry:
                 yield bars
                 return
+            if self._torn:
+                yield bars.slice(0, 1)
+                bars, self._torn = bars.slice(1), False
+        if self._carry and bars is not None and len(bars):
             yield from self._between(bars)
             self._last = bars.slice(len(bars) - 1)
         if self._carry and self._last is not None and until is not None:
             begin = int(nanoseconds(self._last["end"])[0])
-            flat = self._flat(self._last, begin, int(self._starts(np.array([until]))[0]))
-            if len(flat):
+            end = int(self._starts(np.array([until]))[0])
+            if begin < end:
+                flat = self._flat(self._last, begin, end)
                 yield flat
                 self._last = flat.slice(len(flat) - 1)
 
@@ -122,13 +129,13 @@ class Clock:
 
     def torn(self, open_: pa.RecordBatch | None) -> bool:
         """Stop filling across a gap; a bar of the clock may run across it, as incomplete."""
-        self._last = None
+        self._last, self._torn = None, open_ is not None
         return False
 
     def state(self) -> State:
         """Return the last bar, which windows without trades are filled from."""
-        return {"last": plain(self._last)}
+        return {"last": plain(self._last), "torn": self._torn}
 
     def restore(self, state: State) -> None:
         """Go on from what `state` returned."""
-        self._last = restored(self._schema, state["last"])
+        self._last, self._torn = restored(self._schema, state["last"]), state["torn"]
