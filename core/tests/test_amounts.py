@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from werks import amounts
 
-often = settings(max_examples=10 * settings.default.max_examples)
+often = settings(max_examples=15 * settings.default.max_examples)
 
 _BITS = st.sampled_from((1, 8, 31, 33, 62, 63, 64, 65, 100))
 _EDGES = [0, 1, -1, 2**32, 2**63 - 1, -(2**63), 2**63, 2**64 - 1, 2**64, -(2**64), 2**100]
@@ -23,7 +23,9 @@ def integers(draw, least=1, signed=True):
     most = 2 ** draw(_BITS)
     one = st.integers(-most if signed else 0, most)
     edges = [edge for edge in _EDGES if signed or edge >= 0]
-    return draw(st.lists(one | st.sampled_from(edges) if draw(st.booleans()) else one, min_size=least))
+    return draw(
+        st.lists(one | st.sampled_from(edges) if draw(st.booleans()) else one, min_size=least)
+    )
 
 
 def limbs(values):
@@ -161,7 +163,9 @@ def test_the_largest_product_of_64_bits_is_exact():
 
 @often
 @given(
-    st.lists(st.tuples(_POSITIVE, st.integers(1, 2**40) | st.integers(1, 99).map(lambda n: n * 10**9))),
+    st.lists(
+        st.tuples(_POSITIVE, st.integers(1, 2**40) | st.integers(1, 99).map(lambda n: n * 10**9))
+    ),
     st.sampled_from((1, 10, 10**8, 10**19, 10**20, 7)),
 )
 @example([(0, 3)], 10**20)

@@ -1,5 +1,7 @@
 """Rows come in order, each once: what is watched, what is left out, what is sorted."""
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -13,13 +15,16 @@ from werks.testing.streams import trades
 
 SECOND = 10**9
 START = 1_714_521_600 * SECOND
-often = settings(max_examples=8 * settings.default.max_examples)
+often = settings(max_examples=12 * settings.default.max_examples)
 
 
 def rows(*pairs):
     """Return trades out of (time since the start in nanoseconds, id)."""
     return trades(
-        [{"time": START + time, "trade_id": str(name), "price": 1, "size": 1} for time, name in pairs],
+        [
+            {"time": START + time, "trade_id": str(name), "price": 1, "size": 1}
+            for time, name in pairs
+        ],
         Scales(1, 0),
     )
 
@@ -39,7 +44,7 @@ def cut(draw, batch):
     """Cut a batch into some that are not empty."""
     inner = draw(st.lists(st.integers(1, max(len(batch) - 1, 1)), max_size=5))
     bounds = sorted({0, *inner, len(batch)})
-    return [batch.slice(a, b - a) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [batch.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
 
 
 TIMES = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5)), min_size=1, max_size=40)

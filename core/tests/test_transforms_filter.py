@@ -15,7 +15,9 @@ SECOND, MINUTE = 10**9, 60 * 10**9
 NOON = 1_714_521_600 * 10**9 + DAY // 2
 SCALES = Scales(1, 2)
 OWN = ("tick_rule", "size", "notional", "ticks")
-TOTALS = tuple(f"total_{what}{name}" for what in ("", "buy_") for name in ("size", "notional", "ticks"))
+TOTALS = tuple(
+    f"total_{what}{name}" for what in ("", "buy_") for name in ("size", "notional", "ticks")
+)
 
 
 def made(*given, start=NOON):
@@ -184,7 +186,9 @@ def test_a_row_without_a_tick_of_its_own_is_never_significant():
 
 
 def test_totals_are_the_same_at_every_level():
-    rows = made(*[(n * 7 % 90 + n, 1 - n % 3, 900 + n * n % 77, 1 + n**5 % 1009) for n in range(90)])
+    rows = made(
+        *[(n * 7 % 90 + n, 1 - n % 3, 900 + n * n % 77, 1 + n**5 % 1009) for n in range(90)]
+    )
     rows = rows.take(pa.compute.sort_indices(rows["timestamp"]))
     ticks = through(Aggregate(), rows)
     fine = through(Filter(min_size=Decimal(2)), *ticks)
@@ -203,5 +207,7 @@ def test_off_book_rows_are_left_out():
 
 
 def test_bars_cannot_be_filtered():
-    with pytest.raises(ConfigError, match=r"^filter takes TRADE, TICK, SIGNIFICANT and not BAR of x"):
+    with pytest.raises(
+        ConfigError, match=r"^filter takes TRADE, TICK, SIGNIFICANT and not BAR of x"
+    ):
         Filter(min_size=Decimal(1)).output({"x": schema("BAR", SCALES)})

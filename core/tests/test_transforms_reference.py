@@ -5,7 +5,7 @@ The slow ones share nothing with the fast ones but the names of the columns.
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal, localcontext
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ from werks.transforms.aggregate import Aggregate
 from werks.transforms.bars import Bars
 from werks.transforms.filter import Filter
 
-often = settings(max_examples=12 * settings.default.max_examples)
+often = settings(max_examples=18 * settings.default.max_examples)
 SCALES = st.sampled_from((Scales(2, 8), Scales(0, 0), Scales(8, 10)))
 SUMS = ("size", "notional", "ticks", "buy_size", "buy_notional", "buy_ticks")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -123,7 +123,7 @@ def variance(prices):
     """Return Σ (ln next / ln before)², each rounded to 18 decimals."""
     found = Decimal(0)
     with localcontext(Context(prec=60)):
-        for before, after in zip(prices, prices[1:], strict=False):
+        for before, after in pairwise(prices):
             if before != after:
                 found += ((after / before).ln() ** 2).quantize(Decimal("1E-18"))
     return found
@@ -158,7 +158,9 @@ def time_bars(rows, every, carry, until):
 def flat(last, every, until):
     found, start = [], last["end"]
     while start < until:
-        row = dict.fromkeys(last, 0) | dict.fromkeys(("open", "high", "low", "close"), last["close"])
+        row = dict.fromkeys(last, 0) | dict.fromkeys(
+            ("open", "high", "low", "close"), last["close"]
+        )
         start, end = clock_window(start, every)
         row |= {"timestamp": start, "end": end, "complete": True}
         found.append(row | {"first_trade_id": None, "last_trade_id": None})
@@ -249,14 +251,21 @@ ROWS = st.tuples(KINDS, SCALES).flatmap(lambda drawn: inputs(*drawn))
 
 
 @often
-@given(st.tuples(st.sampled_from(("TRADE", "TICK")), SCALES).flatmap(lambda d: inputs(*d)), st.data())
+@given(
+    st.tuples(st.sampled_from(("TRADE", "TICK")), SCALES).flatmap(lambda d: inputs(*d)), st.data()
+)
 def test_aggregate(rows, data):
     found = run(Aggregate(), data.draw(cuts(rows)), rows.schema)
     compare(found, ticks_of(rows))
 
 
 @often
-@given(ROWS, st.sampled_from(("size", "notional")), st.sampled_from(("1s", "1m", "7m", "1d")), st.data())
+@given(
+    ROWS,
+    st.sampled_from(("size", "notional")),
+    st.sampled_from(("1s", "1m", "7m", "1d")),
+    st.data(),
+)
 def test_filter(rows, by, window, data):
     amounts = [value for value in rows[by].to_pylist() if value is not None]
     least = data.draw(st.sampled_from(amounts)) if amounts else Decimal(1)
@@ -300,7 +309,9 @@ def thresholds(draw, rows):
         every = max(total / draw(st.sampled_from((1, 3, 10, 40, 10**6))), Decimal("1E-30"))
         every = max(int(every), 1) if by == "ticks" else every
     overshoot = draw(st.sampled_from(("absorb", "carry")))
-    return Bars(by=by, every=every, overshoot=overshoot, reset=draw(RESETS), adaptive=draw(ADAPTIVE))
+    return Bars(
+        by=by, every=every, overshoot=overshoot, reset=draw(RESETS), adaptive=draw(ADAPTIVE)
+    )
 
 
 def unit_of(rows, by):

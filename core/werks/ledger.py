@@ -5,7 +5,8 @@ text, secrets never. The ledger is written by the process that runs the pipeline
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -114,17 +115,16 @@ class Ledger:
     def __init__(self, state: str, pipeline: str) -> None:
         self._pipeline = pipeline
         self._engine = _engine(state)
-        try:
-            _META.create_all(self._engine)
-            with self._engine.begin() as db:
-                version = db.scalar(sa.select(_VERSION.c.version))
-                if version is None:
-                    db.execute(_VERSION.insert().values(version=VERSION))
-        except sa.exc.SQLAlchemyError as error:
-            raise WerksError(f"{state}: the ledger cannot be opened: {_reason(error)}") from error
+        self._name = _shown(state)
+        with self._begun("opened") as db:
+            _META.create_all(db)
+            version = db.scalar(sa.select(_VERSION.c.version))
+            if version is None:
+                db.execute(_VERSION.insert().values(version=VERSION))
         if version not in (None, VERSION):
+            self.close()
             raise WerksError(
-                f"{state}: the ledger has version {version}, this werks writes {VERSION}:"
+                f"{self._name}: the ledger has version {version}, this werks writes {VERSION}:"
                 " name another one as state"
             )
 
@@ -166,7 +166,7 @@ class Ledger:
         stream, day, now = window.stream, window.day, datetime.now(UTC)
         key = self._key(stream) | {"day": day}
         record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
-        with self._engine.begin() as db:
+        with self._begun("written") as db:
             _replace(db, _GAPS, key, [])
             _replace(db, _WINDOWS, key, [record | {"done_at": now}])
             for (node, sink), commit in commits.items():
@@ -180,16 +180,26 @@ class Ledger:
     def missing(self, stream: Stream, days: Mapping[date, str]) -> None:
         """Record days that cannot be had, with the cause of each."""
         now = datetime.now(UTC)
-        with self._engine.begin() as db:
+        with self._begun("written") as db:
             for day, cause in days.items():
                 values = {"status": "open", "cause": cause, "found_at": now}
                 _replace(db, _GAPS, self._key(stream) | {"day": day}, [values])
+
+    @contextmanager
+    def _begun(self, what: str) -> Iterator[sa.Connection]:
+        """Give a transaction; its errors name the ledger and what could not be done."""
+        try:
+            with self._engine.begin() as db:
+                yield db
+        except sa.exc.SQLAlchemyError as error:
+            why = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise WerksError(f"{self._name}: the ledger cannot be {what}: {why}") from error
 
     def _key(self, stream: Stream) -> dict[str, Any]:
         return {"pipeline": self._pipeline, **attrs.asdict(stream)}
 
     def _all(self, table: sa.Table, *where: Any) -> Iterable[sa.Row[Any]]:
-        with self._engine.connect() as db:
+        with self._begun("read") as db:
             chosen = sa.select(table).where(table.c.pipeline == self._pipeline, *where)
             return db.execute(chosen).all()
 
@@ -218,7 +228,10 @@ def _engine(state: str) -> sa.Engine:
         state = f"sqlite:///{path}"
     try:
         engine = sa.create_engine(state)
-    except (sa.exc.ArgumentError, ImportError) as error:
+    except ImportError as error:
+        what = f"pipeline.state: the driver of this database is not installed: {error}"
+        raise ConfigError([what]) from error
+    except sa.exc.ArgumentError as error:
         raise ConfigError([f"pipeline.state: {error}"]) from error
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _patient)
@@ -232,5 +245,6 @@ def _patient(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+def _shown(state: str) -> str:
+    """Return what the ledger is called in errors: its path or its URL, without a password."""
+    return sa.engine.make_url(state).render_as_string() if "://" in state else state

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from .components import Stream, Window, option
+from .errors import WerksError
 from .hookspecs import hookimpl
 
 
@@ -47,8 +48,12 @@ class Log:
     def _write(self, event: str, stream: Stream | None, **details: Any) -> None:
         of = attrs.asdict(stream) if stream else {}
         line = {"time": datetime.now(UTC).isoformat(), "event": event, **of, **details}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            why = f"{error.strerror}; name another path or take the observer out"
+            raise WerksError(f"{self.path}: the log cannot be written: {why}") from error
 
 
 @hookimpl

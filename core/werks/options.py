@@ -104,7 +104,7 @@ _LONGEST = 36_500 * _UNIT["d"]  # a century; times in nanoseconds end in 2262
 
 
 def duration(text: Any, name: str) -> int:
-    """Return a duration such as 1s, 5m, 4h, 1d or 1w in nanoseconds; ValueError names the option."""
+    """Return a duration (1s, 5m, 4h, 1d, 1w) in nanoseconds; ValueError names the option."""
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     seconds = int(found[1]) * _UNIT[found[2]] if found else 0
     if not 0 < seconds <= _LONGEST:

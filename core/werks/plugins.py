@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import attrs
 import pluggy
 
 from . import hookspecs
@@ -67,8 +68,14 @@ class Plugins:
         caller = self.manager.subset_hook_caller(
             hook, [other for other in self.manager.get_plugins() if other is not plugin]
         )
+        where = f'the plugin "{name}": {hook}'
+        try:
+            answers = caller()
+        except Exception as error:  # foreign code
+            raise PluginError(f"{where}: {type(error).__name__}: {error}") from error
         found: dict[str, type] = {}
-        for offered in caller():
+        for offered in answers:
+            _require_components(offered, where)
             found.update(offered)
         return found
 
@@ -132,8 +139,19 @@ class Plugins:
                 self.manager.register(plugin, name)
             self.manager.check_pending()
         except pluggy.PluginValidationError as error:
-            raise PluginError(f'the plugin "{name}": {error}') from error
+            if self.manager.is_registered(plugin):  # else the next one would be blamed for it
+                self.manager.unregister(plugin)
+            said = " ".join(str(error).partition(" in plugin <")[0].split())
+            raise PluginError(f'the plugin "{name}": {said}') from error
         self._loaded[name] = plugin
+
+
+def _require_components(offered: Any, where: str) -> None:
+    if not isinstance(offered, Mapping):
+        raise PluginError(f"{where}: a table of classes by name is expected, not {offered!r}")
+    for short, component in offered.items():
+        if not (isinstance(component, type) and attrs.has(component)):
+            raise PluginError(f'{where}: "{short}" is no attrs class: {component!r}')
 
 
 def _module(path: Path, name: str) -> ModuleType:

@@ -181,6 +181,8 @@ def batch(of: pa.Schema, **columns: Any) -> pa.RecordBatch:
             given = pa.nulls(rows, field.type)
         elif not isinstance(given, pa.Array):
             given = pa.array(given, field.type)
+        if pa.types.is_floating(given.type):  # which pyarrow would round without a word
+            raise TypeError(f"{kind(of)}.{field.name}: {field.type} is expected, not {given.type}")
         arrays.append(given)
     return pa.RecordBatch.from_arrays(arrays, schema=of)
 

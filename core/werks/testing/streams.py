@@ -19,13 +19,32 @@ from ..transforms.aggregate import Aggregate
 from ..transforms.columns import DAY, on_book
 from ..transforms.filter import Filter
 
+__all__ = [
+    "DAY",
+    "NODE",
+    "SUMS",
+    "Work",
+    "cuts",
+    "days",
+    "difference",
+    "equal",
+    "inputs",
+    "midnight",
+    "nanosecond",
+    "plain",
+    "sound",
+    "streams",
+    "totals",
+    "trades",
+]
+
 NODE = "rows"
 Row = Mapping[str, Any]
 
 _SECOND, _MINUTE = 10**9, 60 * 10**9
 # Rows that are cut one by one, now and then.
 _FEW = 12
-# What lies between two trades: nanoseconds to wait, then a border to go on to, or to 1 ns before it.
+# What lies between trades: nanoseconds to wait, then a border to go on to, or to 1 ns before it.
 _WAITS = (*(0,) * 8, 1, 1_000, 10**6, 20 * _SECOND, _MINUTE, 11 * _MINUTE, 240 * _MINUTE)
 _LONG_WAITS = (DAY, 3 * DAY, 9 * DAY)
 _BORDERS = (*(None,) * 12, (_MINUTE, 0), (_MINUTE, 1), (DAY, 0), (DAY, 1))
@@ -82,7 +101,7 @@ def _market(random: Random, most: int) -> Iterator[Row]:
             (price, price, price + 1, random.choice(_PRICES), random.randint(1, 10**6))
         )
         size = random.choice((size, random.choice(_SIZES), random.randint(1, 10**9)))
-        row = {"time": time, "price": price, "size": size, "tick_rule": side}
+        row: dict[str, Any] = {"time": time, "price": price, "size": size, "tick_rule": side}
         row["received"] = time + 5_000_000 if wait else None
         row["flag"] = random.choice(_FLAGS)
         yield from [row] * random.choice((1, 1, 1, 1, 2, 3))
@@ -191,6 +210,14 @@ def difference(one: pa.Table, other: pa.Table) -> str:
     return f"{len(one)} rows and {len(other)} rows"
 
 
+def equal(work: Work, expected: Work) -> None:
+    """Assert that the same rows came out, bit for bit, and that the same rows are open."""
+    found = difference(work.closed(), expected.closed())
+    assert not found, f"what has come out differs: {found}"
+    found = difference(work.open(), expected.open())
+    assert not found, f"what is still open differs: {found}"
+
+
 # The columns of size, notional and ticks, all and bought; a trade has no ticks and tells its side.
 SUMS: Mapping[str, Sequence[str]] = {
     "TRADE": ("size", "notional"),
@@ -217,9 +244,38 @@ def totals(batches: Iterable[pa.RecordBatch], of: pa.Schema) -> list[Fraction]:
     return sums
 
 
+_WITHIN = ("open", "price", "close")
+_PARTS = {
+    "total_buy_size": "total_size",
+    "total_buy_notional": "total_notional",
+    "total_buy_ticks": "total_ticks",
+    "size": "total_size",
+    "notional": "total_notional",
+    "ticks": "total_ticks",
+    "buy_volume": "volume",
+    "buy_notional": "notional",
+    "buy_ticks": "ticks",
+}
+
+
+def sound(row: Row) -> bool:
+    """Tell whether prices lie between low and high, and parts are not above their whole."""
+    prices = [row[name] for name in _WITHIN if name in row] if "low" in row else []
+    pairs = [(row.get(part), row.get(whole)) for part, whole in _PARTS.items()]
+    return all(row["low"] <= price <= row["high"] for price in prices) and all(
+        part <= whole for part, whole in pairs if part is not None and whole is not None
+    )
+
+
 def nanosecond(rows: pa.RecordBatch, row: int) -> int:
     """Return the time of one row."""
     return int(nanoseconds(rows["timestamp"])[row])
+
+
+def midnight(rows: pa.RecordBatch) -> int:
+    """Return the end of the last row's day."""
+    last = nanosecond(rows, -1)
+    return last - last % DAY + DAY
 
 
 def days(rows: pa.RecordBatch) -> list[pa.RecordBatch]:

@@ -1,6 +1,7 @@
 """Rows as NumPy arrays, whatever their kind: what aggregate, filter and bars compute on."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -18,7 +19,7 @@ TRADES = ("TRADE", "TICK", "SIGNIFICANT")
 DAY = 86_400 * 10**9
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Columns:
     """Trades, ticks or segments of ticks as arrays; sums are over all trades behind a row.
 
@@ -33,13 +34,39 @@ class Columns:
     low: Array
     size: Limbs
     notional: Limbs
-    buy_size: Limbs
-    buy_notional: Limbs
     ticks: npt.NDArray[np.int64]
-    buy_ticks: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.time)
+
+    @cached_property
+    def _bought(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.source["tick_rule"].to_numpy() == 1)
+
+    @cached_property
+    def _has_totals(self) -> bool:
+        return "total_buy_size" in self.source.schema.names
+
+    @cached_property
+    def buy_size(self) -> Limbs:
+        """The size that takers bought."""
+        if self._has_totals:
+            return limbs(self.source["total_buy_size"])
+        return masked(self.size, self._bought)
+
+    @cached_property
+    def buy_notional(self) -> Limbs:
+        """The notional that takers bought."""
+        if self._has_totals:
+            return limbs(self.source["total_buy_notional"])
+        return masked(self.notional, self._bought)
+
+    @cached_property
+    def buy_ticks(self) -> npt.NDArray[np.int64]:
+        """The trades in which takers bought."""
+        if self._has_totals:
+            return np.asarray(self.source["total_buy_ticks"].to_numpy())
+        return np.where(self._bought, self.ticks, 0)
 
     def first_ids(self, rows: npt.NDArray[np.int64]) -> pa.Array:
         """Return the ids of the first trades behind these rows."""
@@ -76,22 +103,16 @@ def _columns(rows: pa.RecordBatch) -> Columns:
     else:
         opened = high = low = price
         ticks = np.ones(len(rows), np.int64)
-    if whole:
-        buys = (limbs(rows["total_buy_size"]), limbs(rows["total_buy_notional"]))
-        buy_ticks = rows["total_buy_ticks"].to_numpy()
-    else:
-        bought = rows["tick_rule"].to_numpy() == 1
-        buys = (masked(size, bought), masked(notional, bought))
-        buy_ticks = np.where(bought, ticks, 0)
     time = nanoseconds(rows["timestamp"])
-    return Columns(rows, time, price, opened, high, low, size, notional, *buys, ticks, buy_ticks)
+    return Columns(rows, time, price, opened, high, low, size, notional, ticks)
 
 
 def on_book(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return the rows without those that carry the flag `off_book`."""
     if "flag" not in rows.schema.names or rows["flag"].null_count == len(rows):
         return rows
-    return rows.filter(pa.array(~same(rows["flag"], "off_book")))
+    off = same(rows["flag"], "off_book")
+    return rows.filter(pa.array(~off)) if off.any() else rows
 
 
 def changes(*keys: Array) -> npt.NDArray[np.int64]:

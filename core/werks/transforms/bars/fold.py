@@ -65,6 +65,7 @@ def variances(price: Array) -> Array:
 def join(one: pa.RecordBatch, other: pa.RecordBatch, price: int) -> pa.RecordBatch:
     """Return the bar that two bars of one row make; `price` is that of the other's first row."""
     schema = other.schema
+    # As Python's integers: NumPy would make floats of two that differ much.
     between = np.array([_number(one, "close"), int(price)], dtype=object)
     cross = int(variances(between)[1])
     added = {name: _number(one, name) + _number(other, name) for name in _SUMS}

@@ -1,0 +1,261 @@
+"""The ledger gives back what was recorded, all of a window or nothing, and keeps no secret."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import date
+
+import attrs
+import pytest
+
+from werks.components import Stream
+from werks.errors import ConfigError, WerksError
+from werks.ledger import VERSION, Commit, Ledger, WindowRecord
+
+STREAM = Stream("bazaar", "BTC/USD:币", "bazaar.trades")
+OTHERS = [attrs.evolve(STREAM, **{name: "x"}) for name in ("exchange", "symbol", "component")]
+ONE, TWO = date(2024, 5, 1), date(2024, 5, 2)
+COMMIT = Commit("a" * 64, "", 1714608000000000000, {"ticks": {"rows": 7, "path": "x", "sum": None}})
+
+
+def window(stream: Stream = STREAM, day: date = ONE, **given) -> WindowRecord:
+    record = WindowRecord(
+        stream=stream,
+        day=day,
+        door="archive",
+        url="http://x/day.csv.gz",
+        until=1714608000000000000,
+        finished=True,
+        rows=93_598,
+        repeats=0,
+        holes=None,
+        size="111415.49185099",
+        notional="123456789012345678901234567890.12345678",
+        first_id="a",
+        last_id=None,
+    )
+    return attrs.evolve(record, **given)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "werks.db"
+
+
+@pytest.fixture
+def ledger(path):
+    ledger = Ledger(str(path), "test")
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def reopened(path):
+    """Return a function that opens the ledger anew."""
+    opened = []
+
+    def again(pipeline: str = "test") -> Ledger:
+        opened.append(Ledger(str(path), pipeline))
+        return opened[-1]
+
+    yield again
+    for each in opened:
+        each.close()
+
+
+def test_a_new_ledger_is_empty(ledger):
+    assert (ledger.windows(), ledger.commits(), ledger.marks(ONE), ledger.gaps()) == (
+        [],
+        {},
+        {},
+        {},
+    )
+
+
+def test_a_window_comes_back_as_it_was_recorded(ledger, reopened):
+    state = {"carry": ["1.10", None, True], "deep": {"ö": 2**60}}
+    commits = {("ticks", "files"): COMMIT, ("bars", "files"): attrs.evolve(COMMIT, began="b" * 64)}
+    ledger.done(window(), commits, {"bars": ("c" * 64, state)})
+    for each in (ledger, reopened()):
+        assert each.windows() == [window()]
+        expected = {(STREAM, node, ONE, sink): commit for (node, sink), commit in commits.items()}
+        assert each.commits() == expected
+        assert each.marks(ONE) == {(STREAM, "bars"): ("c" * 64, state)}
+        assert each.marks(TWO) == {}
+
+
+def test_a_window_that_is_recorded_again_replaces_the_first(ledger):
+    ledger.done(window(), {("ticks", "files"): COMMIT}, {"bars": ("old", {"n": 1})})
+    more = attrs.evolve(COMMIT, until=5, receipt={})
+    again = window(rows=5, repeats=2, holes=3, finished=False)
+    ledger.done(again, {("ticks", "files"): more}, {"bars": ("new", {"n": 2})})
+    assert ledger.windows() == [again]
+    assert ledger.commits() == {(STREAM, "ticks", ONE, "files"): more}
+    assert ledger.marks(ONE) == {(STREAM, "bars"): ("new", {"n": 2})}
+
+
+def test_what_is_not_named_again_stays(ledger):
+    commits = {("ticks", "files"): COMMIT, ("ticks", "table"): COMMIT, ("bars", "files"): COMMIT}
+    ledger.done(window(), commits, {"bars": ("f", {}), "more": ("g", {})})
+    changed = attrs.evolve(COMMIT, fingerprint="other")
+    ledger.done(window(), {("bars", "files"): changed}, {"bars": ("h", {})})
+    found = {key[1::2]: commit.fingerprint for key, commit in ledger.commits().items()}
+    assert found == {
+        ("ticks", "files"): COMMIT.fingerprint,
+        ("ticks", "table"): COMMIT.fingerprint,
+        ("bars", "files"): "other",
+    }
+    assert {node: mark[0] for (_, node), mark in ledger.marks(ONE).items()} == {
+        "bars": "h",
+        "more": "g",
+    }
+
+
+def test_streams_days_and_pipelines_are_kept_apart(ledger, reopened):
+    places = [(STREAM, ONE), (STREAM, TWO), *((other, ONE) for other in OTHERS)]
+    for rows, (stream, day) in enumerate(places):
+        ledger.done(window(stream, day, rows=rows), {("n", "s"): COMMIT}, {"n": ("f", {"n": rows})})
+    reopened("another").done(window(rows=99), {}, {})
+    found = {(each.stream, each.day): each.rows for each in ledger.windows()}
+    assert found == {place: rows for rows, place in enumerate(places)}
+    assert {key[0::2] for key in ledger.commits()} == set(places)
+    assert ledger.marks(TWO) == {(STREAM, "n"): ("f", {"n": 1})}
+    assert len(ledger.marks(ONE)) == 4
+    assert [each.rows for each in reopened("another").windows()] == [99]
+
+
+def test_windows_come_in_order(ledger):
+    for day in (3, 1, 2):
+        for symbol in "BA":
+            stream = attrs.evolve(STREAM, symbol=symbol)
+            ledger.done(window(stream, date(2024, 5, day)), {}, {})
+    found = [(each.stream.symbol, each.day.day) for each in ledger.windows()]
+    assert found == [("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 2), ("B", 3)]
+
+
+def test_a_gap_is_closed_by_its_window(ledger):
+    ledger.missing(STREAM, {ONE: "never published", TWO: "first cause"})
+    ledger.missing(STREAM, {TWO: "another cause"})
+    ledger.missing(OTHERS[0], {ONE: "its own"})
+    assert ledger.gaps() == {
+        (STREAM, ONE): "never published",
+        (STREAM, TWO): "another cause",
+        (OTHERS[0], ONE): "its own",
+    }
+    ledger.done(window(), {}, {})
+    assert list(ledger.gaps()) == [(STREAM, TWO), (OTHERS[0], ONE)]
+
+
+def test_a_window_is_recorded_whole_or_not_at_all(ledger):
+    ledger.missing(STREAM, {ONE: "cause"})
+    broken = attrs.evolve(COMMIT, receipt={"path": object()})
+    with pytest.raises(TypeError):
+        ledger.done(window(), {("a", "s"): COMMIT, ("b", "s"): broken}, {})
+    assert (ledger.windows(), ledger.commits()) == ([], {})
+    assert ledger.gaps() == {(STREAM, ONE): "cause"}
+
+
+def test_sums_are_kept_as_text(ledger, path):
+    ledger.done(window(), {}, {})
+    with closing(sqlite3.connect(path)) as db:
+        (kept,) = db.execute("select notional from windows").fetchone()
+    assert kept == "123456789012345678901234567890.12345678"
+
+
+def test_a_ledger_of_another_version_is_refused(path):
+    Ledger(str(path), "test").close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("update werks_ledger set version = version + 1")
+    with pytest.raises(WerksError) as raised:
+        Ledger(str(path), "test")
+    assert str(raised.value) == (
+        f"{path}: the ledger has version {VERSION + 1}, this werks writes {VERSION}:"
+        " name another one as state"
+    )
+
+
+def test_the_folder_of_a_ledger_is_made(tmp_path):
+    path = tmp_path / "a" / "b" / "werks.db"
+    Ledger(str(path), "test").close()
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("folder", "the ledger cannot be opened: unable to open database file"),
+        ("text", "the ledger cannot be opened: file is not a database"),
+        ("text/werks.db", "the ledger cannot be there: .*; name another path as state"),
+        ("cut", "the ledger cannot be opened: database disk image is malformed"),
+    ],
+)
+def test_a_place_that_is_no_ledger_is_named(tmp_path, name, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("no database" * 1000)
+    Ledger(str(tmp_path / "cut"), "test").close()
+    (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:5000])
+    with pytest.raises(WerksError, match=rf"^{tmp_path / name}: {said}$"):
+        Ledger(str(tmp_path / name), "test")
+
+
+def test_tables_of_somebody_else_are_told(path):
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("create table windows (a integer)")
+    with closing(Ledger(str(path), "test")) as ledger:
+        with pytest.raises(WerksError, match=rf"^{path}: the ledger cannot be read: no such"):
+            ledger.windows()
+        with pytest.raises(WerksError, match=rf"^{path}: the ledger cannot be written: "):
+            ledger.done(window(), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nosuch://u:hunter2@h/db", "Can't load plugin: sqlalchemy.dialects:nosuch"),
+        ("oracle+cx_oracle://u:hunter2@h/db", "the driver of this database is not installed: .*"),
+        ("://h", "Could not parse SQLAlchemy URL .*"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_told_without_its_password(url, said):
+    with pytest.raises(ConfigError, match=f"^pipeline.state: {said}$") as raised:
+        Ledger(url, "test")
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_database_url_is_a_ledger_too(tmp_path):
+    url = f"sqlite:///{tmp_path}/werks.db"
+    with closing(Ledger(url, "test")) as ledger:
+        ledger.done(window(), {}, {})
+        assert ledger.windows() == [window()]
+    (tmp_path / "bad").write_text("no database" * 1000)
+    with pytest.raises(WerksError, match=r"^sqlite:///.*/bad: the ledger cannot be opened: "):
+        Ledger(f"sqlite:///{tmp_path}/bad", "test")
+
+
+FILL = """
+import resource, signal, sys
+from datetime import date
+from werks.components import Stream
+from werks.errors import WerksError
+from werks.ledger import Ledger
+ledger = Ledger(sys.argv[1], "test")
+ledger.missing(Stream("a", "b", "c"), {date(2024, 5, 1): "kept"})
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+try:
+    for day in range(1, 29):
+        ledger.missing(Stream("a", "b", "c"), {date(2024, 6, day): "x" * 50_000})
+except WerksError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_disk_that_is_full_is_named_and_the_ledger_stays_whole(path, reopened):
+    done = subprocess.run(
+        [sys.executable, "-c", FILL, str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{path}: the ledger cannot be written: ")
+    assert done.stderr.count("\n") == 1
+
+    assert (Stream("a", "b", "c"), date(2024, 5, 1)) in reopened().gaps()

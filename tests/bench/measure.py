@@ -1,0 +1,86 @@
+"""Commands in processes of their own: what each cost, round by round, one after the other.
+
+This module stays small on purpose: a child's peak memory is never less than its parent's at the
+time of the fork.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one process cost: seconds on the clock, seconds of processor, bytes at the most."""
+
+    wall: float
+    cpu: float
+    memory: int
+    output: str
+
+
+@dataclass
+class Contender:
+    """A command, made anew for each round; `most` bounds the rounds of those that take long."""
+
+    name: str
+    command: Callable[[], Sequence[str]]
+    most: int = 1000
+    spent: list[Spent] = field(default_factory=list)
+
+    def middle(self, what: str) -> float:
+        """Return the median of one cost over all rounds."""
+        return median(getattr(each, what) for each in self.spent)
+
+    def bounds(self, what: str) -> tuple[float, float]:
+        """Return the least and the greatest of one cost."""
+        values = [getattr(each, what) for each in self.spent]
+        return min(values), max(values)
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """Return an environment in which modules are compiled once, outside of where they lie."""
+    given = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return given | {"PYTHONPYCACHEPREFIX": str(cache)}
+
+
+def spend(command: Sequence[str], env: Mapping[str, str]) -> Spent:
+    """Run a command to its end; CalledProcessError, with what it printed, if it fails."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent
+    )
+    assert process.stdout
+    assert process.stderr
+    # Both are read to their ends by turns: nothing that runs here prints more than a pipe holds.
+    output, errors = process.stdout.read().decode(), process.stderr.read().decode()
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    process.stderr.close()
+    if process.returncode:
+        sys.stderr.write(output + errors)
+        raise subprocess.CalledProcessError(process.returncode, command)
+    cpu = usage.ru_utime + usage.ru_stime
+    kilobytes = 1 if sys.platform == "darwin" else 1024
+    return Spent(wall, cpu, usage.ru_maxrss * kilobytes, output)
+
+
+def interleaved(
+    contenders: Sequence[Contender], rounds: int, env: Mapping[str, str]
+) -> Sequence[Contender]:
+    """Run all contenders by turns, every round beginning with another one."""
+    for number in range(rounds):
+        turn = number % len(contenders)
+        for contender in [*contenders[turn:], *contenders[:turn]]:
+            if number < contender.most:
+                contender.spent.append(spend(contender.command(), env))
+    return contenders
