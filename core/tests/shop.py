@@ -61,7 +61,8 @@ class Trades:
             if found and found["symbol"] in symbols:
                 day = date.fromisoformat(found["day"])
                 if start <= day < stop:
-                    yield File(path.resolve().as_uri(), day, day + timedelta(days=1), (found["symbol"],))
+                    url = path.resolve().as_uri()
+                    yield File(url, day, day + timedelta(days=1), (found["symbol"],))
 
     def read(self, file: File, stream: Any, symbols: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a file; one that is named after death ends the process."""

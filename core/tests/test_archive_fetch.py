@@ -9,7 +9,15 @@ import pytest
 
 from werks.archive import fetched
 from werks.components import File
-from werks.errors import ChecksumError, MissingError, RejectedError, UnavailableError, WerksError
+from werks.errors import (
+    ChecksumError,
+    DataError,
+    MessageError,
+    MissingError,
+    RejectedError,
+    UnavailableError,
+    WerksError,
+)
 
 BODY = b"id,price\n1,2\n"
 SUM = hashlib.sha256(BODY).hexdigest()
@@ -133,6 +141,20 @@ def test_a_cached_file_is_kept_and_used_again(published, http, loopback, tmp_pat
     host = loopback.url.removeprefix("http://").replace(":", "_")
     files = [name for name in listed(cache) if (cache / name).is_file()]
     assert files == [f"{host}/trading/a_20b/day.csv"]
+
+
+@pytest.mark.parametrize("error", [MessageError, DataError, ChecksumError])
+def test_a_cached_file_that_is_broken_is_fetched_anew(published, http, tmp_path, loopback, error):
+    file = published(body=b"cut off")
+    with pytest.raises(error), fetched(file, http, tmp_path):
+        raise error("it is broken")
+    published()
+    with fetched(file, http, tmp_path) as path:
+        assert path.read_bytes() == BODY
+    with pytest.raises(WerksError), fetched(file, http, tmp_path):
+        raise WerksError("something else")
+    with fetched(file, http, tmp_path):
+        assert loopback.asked("trading/a b/day.csv") == 2
 
 
 def test_files_of_one_name_are_kept_apart_in_the_cache(published, http, tmp_path):

@@ -84,7 +84,7 @@ def test_an_optional_column_is_there_where_the_file_has_it(opened):
     )
     assert block["flag"].to_pylist() == ["x"]
     assert "other" not in block.schema.names
-    with pytest.raises(DataError, match=r"^day\.csv: row 2: other is empty$"):
+    with pytest.raises(DataError, match=r"^day\.csv: row 2: other is empty; fetch the file again$"):
         list(blocks(opened("id,name,price,other\n1,a,2,\n"), "day.csv", COLUMNS, None, optional))
 
 
@@ -210,8 +210,8 @@ def test_an_error_of_the_stream_comes_through(read):
 def test_check_names_the_first_row_that_is_not_good():
     good = np.array([True, True, False, False])
     check(good[:2], "day.csv", 10, lambda bad: "never said")
-    with pytest.raises(DataError, match=r"^day\.csv: row 12: what stands at 2$"):
-        check(good, "day.csv", 10, lambda bad: f"what stands at {bad}")
+    with pytest.raises(DataError, match=r"^day\.csv: row 12: at 2; fetch the file again$"):
+        check(good, "day.csv", 10, lambda bad: f"at {bad}")
 
 
 MOMENT = datetime(2024, 5, 1, 12, 0, 0, 123_000, tzinfo=UTC)
@@ -236,5 +236,5 @@ def test_a_time_in_another_unit_is_named(unit, number):
     good = 1714564800123000000 // unit
     with pytest.raises(DataError) as raised:
         stamped(pa.array([good, number]), unit, "day.csv", 7)
-    expected = f"day.csv: row 8: timestamp {number} is not a time in units of {unit} ns"
-    assert str(raised.value) == expected
+    said = f"timestamp {number} is not a time in units of {unit} ns; fetch the file again"
+    assert str(raised.value) == f"day.csv: row 8: {said}"

@@ -71,7 +71,8 @@ def test_each_event_is_a_line_of_json(shelf):
         assert began <= datetime.fromisoformat(line.pop("time")) <= datetime.now(UTC)
     of = {"exchange": "shop", "symbol": "X", "component": "shop.trades"}
     url = (shelf / "shelf" / "X-2024-05-03.csv").as_uri()
-    said = f"{url}: unknown header 'id,time': there is no column price, size"
+    what = "unknown header 'id,time': there is no column price, size"
+    said = f"{url}: {what}; fetch the file again, or update the plugin"
     gap, waiting, done, failed, ended = found
     cause = "the archive has no file of this day"
     assert gap == {"event": "gap_found", **of, "window": "2024-05-02", "cause": cause}

@@ -1,6 +1,9 @@
 """The transforms of the core keep the rules that the kit asks of every transform."""
 
 from decimal import Decimal
+from itertools import product
+
+import pytest
 
 from werks.testing import TransformTests
 from werks.transforms.aggregate import Aggregate
@@ -92,3 +95,17 @@ class TestCarriedNotional(TransformTests):
 
 class TestAdaptiveNotional(TransformTests):
     component = Bars(by="notional", every=100, reset="day", adaptive={"days": 3, "per_day": 2})
+
+
+# All thresholds × overshoot × reset × adaptive: too many to try them each time.
+for _by, _overshoot, _reset, _adaptive in product(
+    ("ticks", "volume", "notional"),
+    ("absorb", "carry"),
+    ("never", "day", "week", "month"),
+    (None, {"days": 2, "per_day": 4}),
+):
+    _options = {"by": _by, "overshoot": _overshoot, "reset": _reset, "adaptive": _adaptive}
+    _name = f"TestBy{_by}_{_overshoot}_{_reset}{'_adaptive' if _adaptive else ''}"
+    _kit = type(_name, (TransformTests,), {"component": Bars(every=7, **_options)})
+    globals()[_name] = pytest.mark.long(_kit)
+del _kit

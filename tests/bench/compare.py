@@ -37,7 +37,9 @@ def figures(folder: Path, with_prices: bool) -> dict[str, Any]:
         for name in names:
             if with_prices or name not in PRICES:
                 value = pc.sum(rows[name]).as_py()
-                sums[name] = format(value.normalize() if hasattr(value, "normalize") else value, "f")
+                sums[name] = format(
+                    value.normalize() if hasattr(value, "normalize") else value, "f"
+                )
         found[node] = sums
     return found
 

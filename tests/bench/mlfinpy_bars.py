@@ -25,7 +25,11 @@ def main() -> None:
     """Time each kind of bars that the command line asks for."""
     given = np.load(sys.argv[1])
     frame = pd.DataFrame(
-        {"date_time": pd.to_datetime(given["time"]), "price": given["price"], "volume": given["size"]}
+        {
+            "date_time": pd.to_datetime(given["time"]),
+            "price": given["price"],
+            "volume": given["size"],
+        }
     )
     found = {}
     for by, every in json.loads(sys.argv[2]).items():

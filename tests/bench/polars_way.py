@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 PRICE, SIZE = pl.Decimal(38, 2), pl.Decimal(38, 3)
-SCALE = 10**5  # of a notional, their product
+# A product has the digits of the factor that has more of them: one must have room for all five.
+NOTIONAL, SCALE = pl.Decimal(38, 5), 10**5
 BOUGHT = pl.col("tick_rule") == 1
 FIELDS = {
     "timestamp": pl.Decimal(38, 9),
@@ -31,7 +32,7 @@ def ticks(path: str) -> pl.LazyFrame:
         trade_id="trdMatchID",
         price="price",
         size="size",
-        notional=pl.col("price") * pl.col("size"),
+        notional=pl.col("price").cast(NOTIONAL) * pl.col("size"),
     )
     new = _changed("timestamp") | _changed("tick_rule")
     folded = _by(trades.with_columns(run=new.fill_null(True).cum_sum()), "run").agg(

@@ -30,6 +30,10 @@ def run(place: Place, rows: int, rounds: int) -> None:
         made = [contender(name) for name in _SETTINGS]
         one, two = interleaved(made, rounds, environment(place.compiled))
     place.clean()
-    show(f"two symbols of {rows:,} trades (memory: the largest process)", COSTS, [costs(one), costs(two)])
+    show(
+        f"two symbols of {rows:,} trades (memory: the largest process)",
+        COSTS,
+        [costs(one), costs(two)],
+    )
     ratio = one.middle("wall") / two.middle("wall")
     show("goals", GOALS, [goal("times as fast by two processes", ratio, 1.7)])

@@ -119,7 +119,9 @@ def _print(rows: int, contenders: Sequence[Contender], reading: Reading) -> None
     ours = next(each for each in contenders if each.name == WERKS).middle("wall")
     head = [*COSTS, "÷ werks"]
     lines = [[*costs(each), f"{each.middle('wall') / ours:.2f}"] for each in contenders]
-    show(f"csv.gz → ticks → significant, 1m and notional bars → files, {rows:,} trades", head, lines)
+    show(
+        f"csv.gz → ticks → significant, 1m and notional bars → files, {rows:,} trades", head, lines
+    )
     goals = _goals(rows, {each.name: each for each in contenders})
     if goals:
         show("goals", GOALS, goals)

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..components import File
-from ..errors import ChecksumError, MissingError, WerksError
+from ..errors import ChecksumError, DataError, MessageError, MissingError, WerksError
 from ..http import Http
 
 Content = Callable[[File], Iterable[bytes]]
@@ -22,13 +22,20 @@ def fetched(
 ) -> Iterator[Path]:
     """Yield the path of a file that is whole; what was downloaded is removed after, unless cached.
 
+    What its reader finds to be broken does not stay in the cache.
+
     MissingError where it is not published, ChecksumError where its bytes are not those that were.
     """
     if file.url.startswith("file:"):
         yield _local(file)
         return
     if cache is not None:
-        yield _cached(file, http, cache, content)
+        path = _cached(file, http, cache, content)
+        try:
+            yield path
+        except (DataError, MessageError):  # it is fetched anew, not found broken for ever
+            path.unlink(missing_ok=True)
+            raise
         return
     with _keeping(file, "the folder for temporary files", "make room or set TMPDIR"):
         made = tempfile.TemporaryDirectory(prefix="werks-")

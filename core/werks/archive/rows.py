@@ -25,6 +25,7 @@ _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*-?\d+\s*", re.ASCII)
+_ADVICE = "fetch the file again"
 _NO_LETTER = "\ufffd"  # stands where bytes are not UTF-8
 
 
@@ -58,7 +59,7 @@ def blocks(
             empty = block[column].null_count
             if empty:
                 bad = int(np.argmax(block[column].is_null().to_numpy(zero_copy_only=False)))
-                raise DataError(f"{name}: row {row + bad}: {column} is empty")
+                raise DataError(f"{name}: row {row + bad}: {column} is empty; {_ADVICE}")
         yield row, block
         row += block.num_rows
 
@@ -67,7 +68,7 @@ def check(good: npt.NDArray[np.bool_], name: str, row: int, say: Callable[[int],
     """Raise DataError for the first row that is not good; `say` tells what is wrong with it."""
     if not good.all():
         bad = int(np.argmin(good))
-        raise DataError(f"{name}: row {row + bad}: {say(bad)}")
+        raise DataError(f"{name}: row {row + bad}: {say(bad)}; {_ADVICE}")
 
 
 def stamped(values: Any, unit: int, name: str, row: int) -> pa.Array:
@@ -98,7 +99,8 @@ def _names(stream: Any, name: str, columns: Mapping[str, pa.DataType]) -> list[s
     missing = [column for column in columns if column not in names]
     if missing:
         raise MessageError(
-            f"{name}: unknown header {line[:200]!r}: there is no column {', '.join(missing)}"
+            f"{name}: unknown header {line[:200]!r}: there is no column {', '.join(missing)};"
+            f" {_ADVICE}, or update the plugin"
         )
     return names
 
@@ -156,10 +158,11 @@ def _explain(
         try:
             for number, cells in enumerate(filter(None, csv.reader(lines)), 1):
                 if number >= row and (said := _wrong(cells, names, wanted)):
-                    raise MessageError(f"{name}: row {number}{said}") from error
+                    raise MessageError(f"{name}: row {number}{said}; {_ADVICE}") from error
         except csv.Error as worse:
-            raise MessageError(f"{name}: row {number + 1} is no line of CSV: {worse}") from error
-    raise MessageError(f"{name}: cannot be read as CSV: {error}") from error
+            said = f"row {number + 1} is no line of CSV: {worse}"
+            raise MessageError(f"{name}: {said}; {_ADVICE}") from error
+    raise MessageError(f"{name}: cannot be read as CSV: {error}; {_ADVICE}") from error
 
 
 def _wrong(cells: Sequence[str], names: Sequence[str], wanted: Mapping[str, Any]) -> str:

@@ -33,15 +33,39 @@ class _Commands(click.Group):
         own = super().get_command(ctx, name)
         if own is not None:
             return own
-        for point in _points():
-            if point.name == name:
-                found: Any = point.load()
-                return found if isinstance(found, click.Command) else None
-        return None
+        points = [point for point in _points() if point.name == name]
+        return _loaded(name, points) if points else None
 
 
 def _points() -> list[EntryPoint]:
     return list(entry_points(group="werks.commands"))
+
+
+def _loaded(name: str, points: list[EntryPoint]) -> click.Command:
+    """Return the command of a plugin; if it is broken, one that says so, to spare the others."""
+    owners = sorted({point.dist.name if point.dist else point.value for point in points})
+    if len(owners) > 1:
+        return _broken(name, f"is claimed by {' and '.join(owners)}: uninstall one of them")
+    try:
+        found: Any = points[0].load()
+    except Exception as error:  # foreign code
+        why = f"cannot be loaded: {type(error).__name__}: {error}"
+        return _broken(name, f"of {owners[0]} {why}")
+    if not isinstance(found, click.Command):
+        return _broken(name, f"of {owners[0]} is no click.Command: {found!r}")
+    return found
+
+
+def _broken(name: str, why: str) -> click.Command:
+    def say(**_: Any) -> None:
+        click.echo(f'error: the command "{name}" {why}', err=True)
+        sys.exit(2)
+
+    anything = click.Argument(["anything"], nargs=-1, type=click.UNPROCESSED)
+    lenient = {"ignore_unknown_options": True}
+    return click.Command(
+        name, callback=say, params=[anything], context_settings=lenient, short_help="(broken)"
+    )
 
 
 @click.group(

@@ -27,6 +27,10 @@ def draw_path(path: Path, html: Path | None, node: str | None) -> int:
     for each in series[:1]:
         console.print(draw(each, min(console.width, 100), 18))
     if html is not None:
-        html.write_text(page(series, f"werks: {path}"), encoding="utf-8")
+        try:
+            html.write_text(page(series, f"werks: {path}"), encoding="utf-8")
+        except OSError as error:
+            click.echo(f"error: {html}: cannot be written: {error.strerror}", err=True)
+            return 1
         click.echo(f"{html}: the same as a page, {len(series)} charts to choose from")
     return 0

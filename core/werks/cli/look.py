@@ -177,8 +177,11 @@ def _component(plugins: Plugins, type_: str) -> tuple[str, dict[str, type]]:
 
 def _fields(classes: dict[str, type]) -> list[Any]:
     """Return the options of all doors, each once."""
-    found = [field for cls in classes.values() for field in attrs.fields(attrs.resolve_types(cls))]
-    return list({field.name: field for field in found[::-1]}.values())[::-1]
+    found: dict[str, Any] = {}
+    for cls in classes.values():
+        for field in attrs.fields(attrs.resolve_types(cls)):
+            found.setdefault(field.name, field)
+    return list(found.values())
 
 
 def _option(field: Any) -> dict[str, Any]:

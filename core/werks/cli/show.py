@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -122,10 +122,20 @@ def summary(report: Report, graph: Graph, quiet: bool) -> None:
         if report.done:
             _table(report, graph)
         _say(report)
-    for where, error in report.errors:
-        click.echo(f"error: {where}: {error}", err=True)
+    for error, places in _once(report.errors).items():
+        click.echo(f"error: {', '.join(places)}: {error}", err=True)
     if report.stopped:
         click.echo("stopped: what was committed stays; run again to go on", err=True)
+
+
+def _once(errors: Sequence[tuple[str, Exception]]) -> dict[str, list[str]]:
+    """Return each error with the places that it hit: a full disk hits many and is said once."""
+    found: dict[str, list[str]] = {}
+    for where, error in errors:
+        places = found.setdefault(str(error), [])
+        if where not in places:
+            places.append(where)
+    return found
 
 
 def _say(report: Report) -> None:

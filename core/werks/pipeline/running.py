@@ -20,6 +20,7 @@ from .graph import Graph
 from .plan import Chain, Day, FilePlan, Knowledge, Plan, began, fingerprint, make_plan
 from .report import Report
 from .task import DAY, DayTask, Done, StreamTask, Task, midnight
+from .turns import in_turn
 from .work import Outcome, Progress, perform
 
 
@@ -68,14 +69,6 @@ def perform_pickled(plugin_files: Sequence[Path], task: bytes) -> Outcome:
         return perform(unpickled, http)
 
 
-@attrs.define
-class _Waiting:
-    """A file of the plan and how many files before it are not through yet."""
-
-    plan: FilePlan
-    after: set[int]
-
-
 class _Run:
     def __init__(self, graph: Graph, ledger: Ledger, plan: Plan, now: datetime) -> None:
         self._graph = graph
@@ -86,7 +79,7 @@ class _Run:
         self._report = Report.of(graph.config.settings.name, plan)
         self._hooks = graph.config.plugins.manager.hook
         self._chains: dict[Stream, Chain] = {}
-        self._waiting = _ordered(plan)
+        self._waiting = in_turn(plan)
         self._running: dict[Future[Outcome], tuple[int, Task]] = {}
 
     def run(self, executor: Executor, here: Callable[[Task], Outcome]) -> Report:
@@ -264,29 +257,6 @@ class _Run:
             self._hooks.werks_gap_found(stream=stream, window=window, cause=cause)
         for (stream, day), reason in self._plan.waiting.items():
             self._hooks.werks_waiting(stream=stream, reason=f"{day}: {reason}")
-
-
-def _ordered(plan: Plan) -> dict[int, _Waiting]:
-    """Return the files by number, each with those that must be through before it.
-
-    A stream whose nodes carry state goes file by file; the others only keep a window that is cut
-    short for the end, because the open remainder is its.
-    """
-    waiting: dict[int, _Waiting] = {}
-    before: dict[Stream, list[int]] = {}
-    for number, each in enumerate(plan.files):
-        carries = any(each.branch.carried.values())
-        after: set[int] = set()
-        for day in each.days:
-            mine = before.setdefault(day.stream, [])
-            if carries:
-                after.update(mine[-1:])
-            elif day.until < midnight(day.day) + DAY:
-                after.update(mine)
-        for stream in {day.stream for day in each.days}:
-            before[stream].append(number)
-        waiting[number] = _Waiting(each, after)
-    return waiting
 
 
 def _window(task: Task, done: Done, finished: bool) -> WindowRecord:

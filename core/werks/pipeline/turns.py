@@ -1,0 +1,38 @@
+"""Which file waits for which: streams that carry something over midnight go day by day."""
+
+import attrs
+
+from ..components import Stream
+from .plan import FilePlan, Plan
+from .task import DAY, midnight
+
+
+@attrs.define
+class Waiting:
+    """A file of the plan, and the numbers of those that must be through before it."""
+
+    plan: FilePlan
+    after: set[int]
+
+
+def in_turn(plan: Plan) -> dict[int, Waiting]:
+    """Return the files by number, each with those that must be through before it.
+
+    A stream whose nodes carry state goes file by file; the others only keep a window that is cut
+    short for the end, because the open remainder is its.
+    """
+    waiting: dict[int, Waiting] = {}
+    before: dict[Stream, list[int]] = {}
+    for number, each in enumerate(plan.files):
+        carries = any(each.branch.carried.values())
+        after: set[int] = set()
+        for day in each.days:
+            mine = before.setdefault(day.stream, [])
+            if carries:
+                after.update(mine[-1:])
+            elif day.until < midnight(day.day) + DAY:
+                after.update(mine)
+        for stream in {day.stream for day in each.days}:
+            before[stream].append(number)
+        waiting[number] = Waiting(each, after)
+    return waiting
