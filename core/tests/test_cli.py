@@ -281,9 +281,12 @@ def install(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(points)
         (folder / f"{name}.py").write_text(text)
         monkeypatch.syspath_prepend(str(folder))
-        monkeypatch.delitem(sys.modules, name, raising=False)
 
-    return made
+    before = set(sys.modules)
+    yield made
+    for name in set(sys.modules) - before:
+        if name in ("acme", "greeting", "one", "two"):
+            del sys.modules[name]
 
 
 def test_a_broken_plugin_is_shown_as_such_and_stops_nothing(install, shelf):

@@ -6,13 +6,16 @@ growing pauses, 429 and 418 wait as long as the server asks, 404 is `MissingErro
 """
 
 import functools
+import importlib
 import logging
 import random
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
@@ -89,10 +92,11 @@ class Http:
 
     @contextmanager
     def _answer(self, url: str, query: dict[str, str]) -> "Iterator[httpx.Response]":
+        client = self._open()
         import httpx
 
         try:
-            with self._open().stream("GET", url, params=query or None) as response:
+            with client.stream("GET", url, params=query or None) as response:
                 _raise_for_status(url, response)
                 yield response
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -102,6 +106,7 @@ class Http:
             raise UnavailableError(f"{url}: {what}") from error
 
     def _open(self) -> "httpx.Client":
+        _spare_command_line()
         import httpx
 
         if self._client is None:
@@ -122,6 +127,17 @@ def _local(path: Path) -> str:
     if not path.is_file():
         raise MissingError(f"{path}: there is no such file or folder")
     return path.read_text(encoding="utf-8")
+
+
+@functools.cache
+def _spare_command_line() -> None:
+    """Import httpx without its command line, which costs a short run a tenth: rich, pygments."""
+    if "httpx" in sys.modules:
+        return
+    sys.modules["httpx._main"] = command_line = ModuleType("httpx._main")
+    command_line.main = lambda: None  # type: ignore[attr-defined]
+    importlib.import_module("httpx")
+    del sys.modules["httpx._main"]
 
 
 @functools.cache

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from werks_bybit import Trades
 
 from werks.amounts import ints, limbs
 from werks.archive import ByteStream
@@ -21,6 +20,7 @@ from werks.schema import nanoseconds
 from werks.transforms.aggregate import Aggregate
 from werks.transforms.bars import Bars
 from werks.transforms.filter import Filter
+from werks_bybit import Trades
 
 _PASSES = 3
 

@@ -145,7 +145,9 @@ def _unzipped(path: Path, name: str) -> Iterator[bytes]:
     with zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
     if len(members) != 1:
-        raise MessageError(f"{name}: holds {len(members)} files where one is expected")
+        raise MessageError(
+            f"{name}: holds {len(members)} files where one is expected; fetch it again"
+        )
     member, crc, size = members[0], 0, 0
     for chunk in _inflated(path, member):
         crc = isal_zlib.crc32(chunk, crc)
