@@ -391,7 +391,6 @@ def test_a_full_disk_for_temporary_files_is_one_line(market, small, monkeypatch)
     assert [path.name for path in small.iterdir()] == ["fill"]
 
 
-@pytest.mark.xfail(reason="the error is Arrow's own and says neither where nor what to do")
 def test_a_full_disk_for_rows_to_be_sorted_is_one_line(market, small, monkeypatch):
     lines = day_rows("BTCUSDT", SECOND, 20_000)[::-1]
     market.server.put(path_of("BTCUSDT", SECOND), csv_gz(lines))

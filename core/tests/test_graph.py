@@ -149,14 +149,12 @@ def test_two_sources_may_not_give_a_node_the_same_days(problems, more):
     assert problems(source(), more, node("ticks", "trades more"), sink("ticks")) == CLASH
 
 
-@pytest.mark.xfail(reason="the day that a stop cuts is not seen as shared")
 def test_two_sources_may_not_share_a_day_that_is_cut(problems):
     cut = source(stop="02T12:00:00")
     text = (source("more", start="02"), node("ticks", "trades more"), sink("ticks"))
     assert problems(cut, *text) == CLASH
 
 
-@pytest.mark.xfail(reason="sources of another type count as other windows, and are the same files")
 def test_two_components_of_a_market_may_not_give_a_node_the_same_days(problems):
     text = (source("more", "shop.night"), node("ticks", "trades more"), sink("ticks"))
     assert problems(source(), *text) == CLASH
@@ -199,3 +197,9 @@ def test_a_fingerprint_covers_what_changes_the_rows_and_nothing_else(graph, old,
     text = source() + node("t", "trades") + minutes("bars", "t") + sink("bars")
     before, after = fingerprints(graph(text)), fingerprints(graph(text.replace(old, new)))
     assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_node_may_not_take_the_rows_of_a_source_by_two_ways(problems):
+    two = (node("ticks", "trades"), node("more", "trades"))
+    said = 'transforms.all.inputs: takes the rows of "trades" twice, by ticks and by more'
+    assert problems(source(), *two, node("all", "ticks more"), sink("all")) == [said]

@@ -4,6 +4,7 @@ Files that are in order pass through. What is found to run newest first, or out 
 to a temporary Arrow file and read back in order, so memory stays bounded whatever the file's size.
 """
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .errors import DataError
+from .errors import DataError, WerksError
 from .schema import nanoseconds, word
 
 Rows = npt.NDArray[np.int64]
@@ -167,10 +168,17 @@ class Spool:
             place, given = batch.schema.get_field_index(name), batch[name][0].as_py()
             field = batch.schema.field(place)
             batch = batch.set_column(place, field, word(given, len(batch)))
-        if self._writer is None:
-            self._out = pa.OSFile(str(self._path), "wb")
-            self._writer = pa.ipc.new_file(self._out, batch.schema)
-        self._writer.write_batch(batch)
+        try:
+            if self._writer is None:
+                self._out = pa.OSFile(str(self._path), "wb")
+                self._writer = pa.ipc.new_file(self._out, batch.schema)
+            self._writer.write_batch(batch)
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else error
+            raise WerksError(
+                f"{self._path}: rows that are out of order cannot be sorted there: {why};"
+                " make room or set TMPDIR"
+            ) from error
         self._count(nanoseconds(batch["timestamp"]))
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from typing import Any
 
 import attrs
@@ -85,6 +86,9 @@ class Graph:
             inputs = {name: schemas[name] for name in node.inputs if name in schemas}
             if not inputs:
                 continue
+            if len(inputs) > 1:
+                twice = f'takes the rows of "{source.name}" twice, by {" and by ".join(inputs)}'
+                self._problem(f"transforms.{node.name}.inputs", twice)
             try:
                 schemas[node.name] = node.component.output(inputs)
             except ConfigError as error:
@@ -128,11 +132,16 @@ class Graph:
 
 
 def _overlap(one: SourceNode, other: SourceNode) -> bool:
+    """Tell whether two sources have a window in common: a market's symbol on one day."""
     exchanges = {next(iter(source.doors.values())).exchange for source in (one, other)}
-    if len(exchanges) > 1 or one.type != other.type or not set(one.symbols) & set(other.symbols):
+    if len(exchanges) > 1 or not set(one.symbols) & set(other.symbols):
         return False
-    ends = [source.stop.date() if source.stop else None for source in (one, other)]
-    return (ends[0] is None or other.start < ends[0]) and (ends[1] is None or one.start < ends[1])
+    first, second = (_last_day(source) for source in (one, other))
+    return (first is None or other.start <= first) and (second is None or one.start <= second)
+
+
+def _last_day(source: SourceNode) -> date | None:
+    return (source.stop - timedelta(microseconds=1)).date() if source.stop else None
 
 
 def _identity(component: Any, options: Mapping[str, Any]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from ..config import SourceNode
 from ..errors import WerksError
 from ..ledger import Commit, CommitKey, Ledger
 from .graph import Branch, Graph
-from .task import DAY, midnight
+from .task import DAY, foreign, midnight
 
 _ONE = timedelta(days=1)
 Missing = dict[tuple[Stream, date], str]
@@ -218,7 +218,8 @@ def _published(
     stop = (end + timedelta(days=1, microseconds=-1)).date()
     try:
         files = list(door.files(source.symbols, source.start, stop, http))
-    except WerksError as error:
+    except Exception as failure:  # foreign code, if it is none of our own errors
+        error = failure if isinstance(failure, WerksError) else foreign(source.type, failure)
         if len(source.symbols) == 1:
             plan.errors.append((f"{door.exchange} {source.symbols[0]}", error))
             failed.add(source.symbols[0])

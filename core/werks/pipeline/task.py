@@ -1,5 +1,6 @@
 """The plain data of a task: what is to be done with a file, and what was done."""
 
+import traceback
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 
 from ..components import File, Receipt, State, Stream
 from ..config import Node
+from ..errors import WerksError
 
 DAY = 86_400 * 10**9
 
@@ -74,3 +76,11 @@ class Done:
 def midnight(day: date) -> int:
     """Return the first nanosecond of a UTC day."""
     return (day - date(1970, 1, 1)).days * DAY
+
+
+def foreign(what: str, failure: Exception) -> WerksError:
+    """Return an error of a plugin as one line that says where in its code it came up."""
+    *_, last = traceback.extract_tb(failure.__traceback__)
+    said = str(failure).splitlines()[0] if str(failure) else ""
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return WerksError(f"{what}: {type(failure).__name__} in {where}: {said}")

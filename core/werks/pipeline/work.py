@@ -5,7 +5,6 @@ A task is plain data and so is its outcome, so it can run in this process or in 
 
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -22,7 +21,7 @@ from ..errors import DataError, WerksError
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
 from ..schema import nanoseconds, same
-from .task import Done, StreamTask, Task, midnight
+from .task import Done, StreamTask, Task, foreign, midnight
 from .windows import Windows
 
 # How many batches are parsed ahead of the transforms.
@@ -52,16 +51,8 @@ def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome
     except WerksError as failure:
         error = failure
     except Exception as failure:  # foreign code: a plugin or a sink
-        error = _foreign(task, failure)
+        error = foreign(task.file.url, failure)
     return Outcome(tuple(done), error, time.perf_counter() - began)
-
-
-def _foreign(task: Task, failure: Exception) -> WerksError:
-    """Return an error of a plugin as one line that says where in its code it came up."""
-    *_, last = traceback.extract_tb(failure.__traceback__)
-    what = str(failure).splitlines()[0] if str(failure) else ""
-    where = f"{Path(last.filename).name}:{last.lineno}"
-    return WerksError(f"{task.file.url}: {type(failure).__name__} in {where}: {what}")
 
 
 def _quiet(stream: Stream, rows: int) -> None:
