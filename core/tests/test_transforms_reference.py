@@ -4,7 +4,7 @@ The slow ones share nothing with the fast ones but the names of the columns.
 """
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Context, Decimal, localcontext
+from decimal import ROUND_CEILING, Context, Decimal, localcontext
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -192,10 +192,10 @@ def goal_of(day, first_day, sums, component, unit):
         return max(units, 1) * unit
 
 
-def threshold_bars(rows, component, unit, until):
+def threshold_bars(rows, component, unit):
     by = {"volume": "size"}.get(component.by, component.by)
     found, group, total, days, period = [], [], 0, {}, None
-    goal = -(-component.every // unit) * unit
+    goal = (component.every / unit).to_integral_value(ROUND_CEILING) * unit
 
     def close(complete):
         if group:
@@ -307,7 +307,7 @@ def thresholds(draw, rows):
     with localcontext(EXACT):
         total = sum(Decimal(cell[name]) for cell in cells(rows))
         every = max(total / draw(st.sampled_from((1, 3, 10, 40, 10**6))), Decimal("1E-30"))
-        every = max(int(every), 1) if by == "ticks" else every
+        every = Decimal(max(int(every), 1)) if by == "ticks" else every
     overshoot = draw(st.sampled_from(("absorb", "carry")))
     return Bars(
         by=by, every=every, overshoot=overshoot, reset=draw(RESETS), adaptive=draw(ADAPTIVE)
@@ -325,7 +325,7 @@ def test_threshold_bars(rows, data):
     component = data.draw(thresholds(rows))
     found = run(component, data.draw(cuts(rows)), rows.schema)
     with localcontext(EXACT):
-        expected = threshold_bars(rows, component, unit_of(rows, component.by), end_of(rows))
+        expected = threshold_bars(rows, component, unit_of(rows, component.by))
     compare(found, expected)
 
 
@@ -352,11 +352,11 @@ def test_long_streams(scale, overshoot, by, rows_a_bar):
     """Thousands of rows in a batch, sums within 64 bits and far beyond."""
     rows = long_stream(scale)
     whole = threshold_total(rows, by)
-    every = rows_a_bar if by == "ticks" else whole * rows_a_bar / 4_000
+    every = Decimal(rows_a_bar) if by == "ticks" else whole * rows_a_bar / 4_000
     component = Bars(by=by, every=every, overshoot=overshoot, reset="day")
     found = run(component, [rows.slice(0, 1500), rows.slice(1500)], rows.schema)
     with localcontext(EXACT):
-        compare(found, threshold_bars(rows, component, unit_of(rows, by), end_of(rows)))
+        compare(found, threshold_bars(rows, component, unit_of(rows, by)))
 
 
 def threshold_total(rows, by):
