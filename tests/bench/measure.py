@@ -37,7 +37,7 @@ class Contender:
 
     def middle(self, what: str) -> float:
         """Return the median of one cost over all rounds."""
-        return median(getattr(each, what) for each in self.spent)
+        return median(float(getattr(each, what)) for each in self.spent)
 
     def bounds(self, what: str) -> tuple[float, float]:
         """Return the least and the greatest of one cost."""

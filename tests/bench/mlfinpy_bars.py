@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pandas as pd  # type: ignore[import-untyped, unused-ignore]
 from mlfinpy.data_structure import get_dollar_bars, get_tick_bars, get_time_bars, get_volume_bars
 
 _COLUMNS = {"cum_dollar_value": "notional", "cum_ticks": "ticks"}

@@ -29,6 +29,7 @@ def trades(path: Path) -> list[pa.RecordBatch]:
     """Return the batches of a day as the pipeline gets them."""
     symbol, day = path.name[:-17], date.fromisoformat(path.name[-17:-7])
     file = File(path.as_uri(), day, day + timedelta(days=1), (symbol,))
+    stream: Any
     with ByteStream(path, path.name) as stream:
         return list(Trades().read(file, stream, [symbol]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
+import polars as pl  # type: ignore[import-not-found, unused-ignore]
 
 PRICE, SIZE = pl.Decimal(38, 2), pl.Decimal(38, 3)
 # A product has the digits of the factor that has more of them: one must have room for all five.
@@ -105,7 +105,8 @@ def bars(rows: pl.LazyFrame, key: pl.Expr) -> pl.LazyFrame:
 def ends(notional: pl.Series, every: int) -> Any:
     """Return the row after each row that brings a bar's notional to `every`."""
     running = (notional * SCALE).cast(pl.Int64).cum_sum().to_numpy()
-    found, base = [], 0
+    found: list[int] = []
+    base = 0
     while True:
         row = int(np.searchsorted(running, base + every * SCALE))
         if row == len(running):
