@@ -4,13 +4,15 @@ A component is a frozen attrs class. Its fields are the options that a user may 
 file, declared with `option`; its docstring is its help. Creating one does no I/O.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import date, timedelta
 from typing import Any, BinaryIO, ClassVar, Literal, Protocol, runtime_checkable
 
 import attrs
 import pyarrow as pa
+
+from .errors import ExchangeError
 
 Seam = Literal["day", "never"]
 Continuity = Literal["contiguous", "increasing", "unique", "none"]
@@ -83,11 +85,51 @@ class File:
         return self.url.rsplit("/", 1)[-1]
 
 
+@attrs.frozen
+class RateLimit:
+    """What an exchange lets one address ask for: so many weights within so many seconds.
+
+    `used` and `left` name the headers, if there are any, in which answers say how many weights of
+    the running interval are used or left.
+    """
+
+    weights: float
+    seconds: float
+    used: str = ""
+    left: str = ""
+
+
+@attrs.frozen
+class Request:
+    """A GET: its address, its query, and what it weighs against the limit of its host.
+
+    Headers may hold a key: they are never printed.
+    """
+
+    url: str
+    query: Mapping[str, str] = attrs.field(factory=dict)
+    weight: float = 1.0
+    limit: RateLimit | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+
+# What an answer (HTTP status, body) means by the exchange's own words: an error to raise
+# (UnavailableError and RateLimitError are tried again), or None where the status says it all.
+Refusal = Callable[[int, bytes], ExchangeError | None]
+
+
 class Http(Protocol):
     """What a plugin may ask of the core's HTTP client; it throttles, retries, raises our errors."""
 
     def text(self, url: str, **query: str) -> str:
         """Return the body of a GET as text; MissingError where there is nothing."""
+        ...
+
+    def json(self, request: Request, kind: Any, refusal: Refusal | None = None) -> Any:
+        """Return the answer as data of a type that msgspec knows: structs, lists, Decimal, Raw.
+
+        MessageError if it is not JSON of that type; such an answer is kept aside as it came.
+        """
         ...
 
 
@@ -134,6 +176,65 @@ class Archive(Source, Protocol):
     # Optional, used where they are there:
     #   content(file) -> Iterable[bytes]   the bytes of a file that lies neither on HTTP nor on disk
     #   known_missing: Mapping[date, str]  days that were never published, with the reason
+
+
+class History(Source, Protocol):
+    """A door that asks a REST interface for the past of one symbol, oldest first."""
+
+    @property
+    def reach(self) -> timedelta | None:
+        """How far back it goes from now; None: to the very beginning."""
+        ...
+
+    @property
+    def off(self) -> str:
+        """Why the door cannot be used as it is configured (no key is set); empty if it can."""
+        ...
+
+    def read(
+        self, http: Http, symbol: str, after: int | str, until: int
+    ) -> Iterator[tuple[pa.RecordBatch, str]]:
+        """Yield (rows, cursor) page by page, from a time or after a cursor, to before `until`.
+
+        Times are in nanoseconds since 1970, UTC. All rows from `after` to `until` must come, some
+        before and behind them may; a page may repeat rows of the page before, and no row may be
+        skipped where several have one time at a page's edge. A cursor is opaque text: given as
+        `after`, it goes on with the rows behind its page. It ends when the exchange has no more.
+        """
+        ...
+
+
+class Candles(History, Protocol):
+    """The exchange's own candles; what they are made of, so that they can be compared with ours.
+
+    `timestamp` is the candle's start, whatever the exchange labels it by; `volume` is in base and
+    `notional` in quote, null where the exchange states none. The running candle is left out.
+    """
+
+    interval: str
+
+    @property
+    def opens(self) -> Literal["first", "previous"]:
+        """Whether `open` is the first trade's price or the close of the candle before."""
+        ...
+
+    @property
+    def empty(self) -> Literal["omit", "carry"]:
+        """Whether a minute without trades has no candle, or one at the last close."""
+        ...
+
+    @property
+    def settled(self) -> timedelta:
+        """How long after its end a candle may still change."""
+        ...
+
+
+class Snapshot(Source, Protocol):
+    """A door that reads a whole list as it is now, for example of all instruments."""
+
+    def read(self, http: Http) -> pa.RecordBatch:
+        """Return the list; `timestamp` may be null in every row, the core sets it."""
+        ...
 
 
 class Step(Protocol):

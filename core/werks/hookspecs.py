@@ -25,6 +25,11 @@ def werks_histories() -> Mapping[str, type]:  # type: ignore[empty-body]
 
 
 @hookspec
+def werks_snapshots() -> Mapping[str, type]:  # type: ignore[empty-body]
+    """Offer lists that are read whole, as they are now: `instruments`."""
+
+
+@hookspec
 def werks_feeds() -> Mapping[str, type]:  # type: ignore[empty-body]
     """Offer sources that listen to a websocket."""
 

@@ -2,24 +2,34 @@
 
 Failures become the classes of `errors`: time-outs, dropped connections and 5xx are tried again with
 growing pauses, 429 and 418 wait as long as the server asks, 404 is `MissingError`, any other 4xx is
-`RejectedError`.
+`RejectedError`, unless the plugin knows better what the body says.
 """
 
 import functools
+import hashlib
 import importlib
 import logging
 import random
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from .errors import ExchangeError, MissingError, RateLimitError, RejectedError, UnavailableError
+from .components import Refusal, Request
+from .errors import (
+    ExchangeError,
+    MessageError,
+    MissingError,
+    RateLimitError,
+    RejectedError,
+    UnavailableError,
+)
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     import httpx
@@ -33,12 +43,21 @@ _LONGEST_WAIT = 900.0
 
 
 class Http:
-    """A client for one run; `tries` bounds how often one request is sent."""
+    """A client for one run; `tries` bounds how often one request is sent.
 
-    def __init__(self, tries: int = 5, sleep: Callable[[float], None] = time.sleep) -> None:
+    Answers that cannot be read are kept in the folder `quarantine`, if there is one.
+    """
+
+    def __init__(
+        self,
+        tries: int = 5,
+        sleep: Callable[[float], None] = time.sleep,
+        quarantine: Path | None = None,
+    ) -> None:
         self._tries = tries
         self._sleep = sleep
-        self._ready: dict[str, float] = {}
+        self._quarantine = quarantine
+        self._throttle = Throttle()
         self._client: httpx.Client | None = None
 
     def __enter__(self) -> "Http":
@@ -55,20 +74,62 @@ class Http:
             return _local(Path(unquote(urlsplit(url).path)))
         return self._tried(url, lambda: self._text(url, query))
 
+    def json(self, request: Request, kind: Any, refusal: Refusal | None = None) -> Any:
+        """Return the answer as data of a type that msgspec knows.
+
+        `refusal` tells what the exchange's own error bodies mean. MessageError if the answer is
+        not JSON of that type; it is kept aside as it came.
+        """
+        import msgspec
+
+        body = self._tried(request.url, lambda: self._asked(request, refusal))
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise self.unreadable(request, body, str(error)) from error
+
+    def unreadable(self, request: Request, body: bytes, why: str) -> MessageError:
+        """Return the error of an answer that cannot be read, which is kept aside."""
+        url = f"{request.url}?{urlencode(request.query)}" if request.query else request.url
+        said = body[:120].decode("utf-8", "replace")
+        return MessageError(f"{url}: cannot be read: {why}: {said!r}{self._aside(url, body)}")
+
+    def _aside(self, url: str, body: bytes) -> str:
+        if self._quarantine is None:
+            return ""
+        name = hashlib.sha256(url.encode() + body).hexdigest()[:16]
+        path = self._quarantine / f"{urlsplit(url).hostname}-{name}.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"GET {url}\n\n".encode() + body)
+        except OSError as error:
+            return f"; it could not be kept as {path}: {error.strerror}"
+        return f"; kept as {path}"
+
+    def _asked(self, request: Request, refusal: Refusal | None) -> bytes:
+        self._sleep(self._throttle.take(request))
+        with self._sent(request.url, request.query, request.headers) as response:
+            response.read()
+            self._throttle.heard(request, response.headers)
+            error = refusal(response.status_code, response.content) if refusal else None
+            if error is not None:
+                raise error
+            _raise_for_status(request.url, response)
+            return response.content
+
     def download(self, url: str, to: Path) -> None:
         """Write the body of a GET to a file; a body shorter than announced is tried again."""
         self._tried(url, lambda: self._download(url, to))
 
     def _tried(self, url: str, ask: Callable[[], T]) -> T:
-        host = urlsplit(url).netloc
         for attempt in range(1, self._tries + 1):
-            self._sleep(max(0.0, self._ready.get(host, 0.0) - time.monotonic()))
+            self._sleep(self._throttle.wait(url))
             try:
                 return ask()
             except RateLimitError as error:
                 if attempt == self._tries or error.wait > _LONGEST_WAIT:
                     raise
-                self._ready[host] = time.monotonic() + error.wait
+                self._throttle.pause(url, error.wait)
             except UnavailableError:
                 if attempt == self._tries:
                     raise
@@ -77,12 +138,14 @@ class Http:
         raise UnavailableError(f"{url}: not asked, because no tries are allowed")
 
     def _text(self, url: str, query: dict[str, str]) -> str:
-        with self._answer(url, query) as response:
+        with self._sent(url, query) as response:
+            _raise_for_status(url, response)
             response.read()
             return response.text
 
     def _download(self, url: str, to: Path) -> None:
-        with self._answer(url, {}) as response, to.open("wb") as file:
+        with self._sent(url, {}) as response, to.open("wb") as file:
+            _raise_for_status(url, response)
             for chunk in response.iter_raw(1 << 20):
                 file.write(chunk)
             expected = response.headers.get("content-length")
@@ -91,13 +154,14 @@ class Http:
             raise UnavailableError(f"{url}: the download broke off at {size} of {expected} bytes")
 
     @contextmanager
-    def _answer(self, url: str, query: dict[str, str]) -> "Iterator[httpx.Response]":
+    def _sent(
+        self, url: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> "Iterator[httpx.Response]":
         client = self._open()
         import httpx
 
         try:
-            with client.stream("GET", url, params=query or None) as response:
-                _raise_for_status(url, response)
+            with client.stream("GET", url, params=query or None, headers=headers) as response:
                 yield response
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             raise RejectedError(f"{url}: not a URL: {error}") from error

@@ -21,13 +21,18 @@ from .errors import PluginError
 
 GROUP = "werks"
 HOOKS: Mapping[str, Sequence[str]] = {
-    "source": ("werks_archives", "werks_histories", "werks_feeds"),
+    "source": ("werks_archives", "werks_histories", "werks_snapshots", "werks_feeds"),
     "transform": ("werks_transforms",),
     "sink": ("werks_sinks",),
     "executor": ("werks_executors",),
     "observer": ("werks_observers",),
 }
-DOORS = {"werks_archives": "archive", "werks_histories": "rest", "werks_feeds": "live"}
+DOORS = {
+    "werks_archives": "archive",
+    "werks_histories": "rest",
+    "werks_snapshots": "snapshot",
+    "werks_feeds": "live",
+}
 
 
 class Plugins:

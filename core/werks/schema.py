@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 VERSION = 1
-VARIANCE_SCALE = 18
+VARIANCE_SCALE = RATE_SCALE = 18
 TIME = pa.timestamp("ns", tz="UTC")
 WORD = pa.dictionary(pa.int32(), pa.string())
 _KIND, _VERSION = b"werks.schema", b"werks.version"
@@ -111,16 +111,100 @@ def _bar(scales: Scales) -> dict[str, pa.DataType]:
     }
 
 
+def _candle(scales: Scales) -> dict[str, pa.DataType]:
+    price, size, notional = map(_amount, (scales.price, scales.size, scales.notional))
+    return {
+        "exchange": WORD,
+        "symbol": WORD,
+        "timestamp": TIME,
+        "interval": WORD,
+        "open": price,
+        "high": price,
+        "low": price,
+        "close": price,
+        "volume": size,
+        "notional": notional,
+        "trades": pa.int64(),
+    }
+
+
+def _check(scales: Scales) -> dict[str, pa.DataType]:
+    return {
+        "exchange": WORD,
+        "symbol": WORD,
+        "timestamp": TIME,
+        "field": pa.string(),
+        "ours": pa.string(),
+        "theirs": pa.string(),
+        "reason": pa.string(),
+    }
+
+
+def _open_interest(scales: Scales) -> dict[str, pa.DataType]:
+    return {
+        "exchange": WORD,
+        "symbol": WORD,
+        "timestamp": TIME,
+        "received": TIME,
+        "open_interest": _amount(scales.size),
+        "open_interest_notional": _amount(scales.notional),
+    }
+
+
+def _funding(scales: Scales) -> dict[str, pa.DataType]:
+    return {
+        "exchange": WORD,
+        "symbol": WORD,
+        "timestamp": TIME,
+        "received": TIME,
+        "rate": _amount(RATE_SCALE),
+        "interval": pa.int64(),
+        "mark_price": _amount(scales.price),
+    }
+
+
+def _instrument(scales: Scales) -> dict[str, pa.DataType]:
+    step = _amount(RATE_SCALE)
+    return {
+        "exchange": WORD,
+        "symbol": WORD,
+        "timestamp": TIME,
+        "kind": pa.string(),
+        "status": pa.string(),
+        "base": pa.string(),
+        "quote": pa.string(),
+        "settle": pa.string(),
+        "tick_size": step,
+        "lot_size": step,
+        "min_size": step,
+        "min_notional": step,
+        "contract_value": step,
+        "inverse": pa.bool_(),
+        "listed": TIME,
+        "expiry": TIME,
+    }
+
+
 _KINDS: Mapping[str, Callable[[Scales], dict[str, pa.DataType]]] = {
     "TRADE": _trade,
     "TICK": _tick,
     "SIGNIFICANT": _significant,
     "BAR": _bar,
+    "CANDLE": _candle,
+    "CHECK": _check,
+    "OPEN_INTEREST": _open_interest,
+    "FUNDING": _funding,
+    "INSTRUMENT": _instrument,
 }
 
 
 def schema(kind: str, scales: Scales) -> pa.Schema:
-    """Return the schema of a kind of rows: `TRADE`, `TICK`, `SIGNIFICANT` or `BAR`."""
+    """Return the schema of a kind of rows: `TRADE`, `TICK`, `SIGNIFICANT`, `BAR`, `CANDLE`, ….
+
+    A candle's `interval` is text as in `every` ("1m"), that of `FUNDING` is in seconds. `kind` of
+    an `INSTRUMENT` is `spot`, `perpetual`, `future`, `option` or `index`; `status` is `trading` or
+    the exchange's own word.
+    """
     metadata = {_KIND: kind.encode(), _VERSION: str(VERSION).encode()}
     return pa.schema(list(_KINDS[kind](scales).items()), metadata=metadata)
 

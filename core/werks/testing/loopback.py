@@ -17,7 +17,8 @@ from xml.sax.saxutils import escape
 import attrs
 
 Body = bytes | Path
-Answer = Callable[[Mapping[str, str]], bytes]
+# A function of the query: the body, or (status, body, headers).
+Answer = Callable[[Mapping[str, str]], bytes | tuple[int, bytes, Mapping[str, str]]]
 
 _OK, _NOT_FOUND = 200, 404
 _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -91,7 +92,7 @@ class Loopback:
         return self.url + quote(_key(path))
 
     def answer(self, path: str, answer: Answer) -> str:
-        """Have a function of the query make the body at a path, and return the address."""
+        """Have a function of the query make the answer at a path, and return the address."""
         self._answers[_key(path)] = answer
         return self.url + quote(_key(path))
 
@@ -154,7 +155,8 @@ class Loopback:
 
     def _reply(self, request: Request) -> _Reply:
         if request.path in self._answers:
-            return _Reply(_OK, self._answers[request.path](request.query))
+            made = self._answers[request.path](request.query)
+            return _Reply(_OK, made) if isinstance(made, bytes) else _Reply(*made)
         if request.query.get("list-type") == "2":
             bucket = request.path.rstrip("/") + "/"
             keys = [key[len(bucket) :] for key in self._files if key.startswith(bucket)]

@@ -1,0 +1,127 @@
+"""The past by REST as one stream: pages in, rows in order and without overlaps out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .components import Http
+from .errors import DataError, MessageError
+from .order import numbers
+from .schema import nanoseconds
+
+# So many pages without a new row are an exchange that goes round in a circle.
+_IDLE = 3
+# Rows that are handed on at once: a page by itself is too small a batch for the transforms.
+_ROWS = 1 << 15
+_NO_ROWS: frozenset[Any] = frozenset()
+
+
+@attrs.frozen
+class Span:
+    """What is asked of a history: from a time, or after a cursor, to before a time, in ns."""
+
+    symbol: str
+    start: int
+    stop: int
+    cursor: str | None = None
+
+
+class Pages:
+    """The rows of a span, oldest first, each once, in batches; iterated once.
+
+    Pages may overlap, repeat one another and hold the rows of one time in any order. Rows that
+    share the last time seen wait until a later one shows that all of them are there. After the
+    iteration `resume` is a cursor behind which all rows from the span's end on come, `before` is
+    the id of the last row that came from before the span, and `repeats` counts what came twice.
+    """
+
+    def __init__(self, door: Any, http: Http, span: Span, name: str) -> None:
+        self._door, self._http, self._span, self._name = door, http, span, name
+        self._numeric = door.continuity in ("contiguous", "increasing")
+        self._held: pa.RecordBatch | None = None
+        self._last = -1
+        self._known = _NO_ROWS
+        self.resume = span.cursor
+        self.before: str | None = None
+        self.repeats = 0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        ready: list[pa.RecordBatch] = []
+        for rows in self._released():
+            ready.append(rows)
+            if sum(map(len, ready)) >= _ROWS:
+                yield pa.concat_batches(ready)
+                ready = []
+        if ready:
+            yield pa.concat_batches(ready)
+
+    def _released(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of each page that no later page can stand before."""
+        span, idle = self._span, 0
+        after: int | str = span.start if span.cursor is None else span.cursor
+        for page, cursor in self._door.read(self._http, span.symbol, after, span.stop):
+            time = nanoseconds(page["timestamp"])
+            over = bool(len(page)) and int(time.max()) >= span.stop
+            fresh = self._fresh(self._within(page, time))
+            idle = 0 if len(fresh) or over else idle + 1
+            if idle > _IDLE:
+                what = f"{idle} pages without a new row, the last one before {cursor!r:.80}"
+                raise MessageError(f"{self._name}: {what}: the exchange repeats itself")
+            if len(fresh):
+                yield from self._settled(fresh)
+            if over:
+                break
+            self.resume = cursor
+        if self._held is not None:
+            yield self._held
+            self._held = None
+
+    def _within(self, page: pa.RecordBatch, time: npt.NDArray[np.int64]) -> pa.RecordBatch:
+        early, late = time < self._span.start, time >= self._span.stop
+        if early.any() and "trade_id" in page.schema.names:
+            rows = np.flatnonzero(early)
+            last = rows[time[rows] == time[rows].max()]
+            self.before = page["trade_id"][int(last[-1])].as_py()
+        return page.filter(pa.array(~(early | late))) if early.any() or late.any() else page
+
+    def _fresh(self, page: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows that have not come before; DataError if one should have come earlier."""
+        time, ids = nanoseconds(page["timestamp"]), self._ids(page)
+        fresh, seen = np.ones(len(page), bool), set(self._known)
+        for row, key in enumerate(zip(time.tolist(), ids, strict=True)):
+            fresh[row] = key not in seen
+            seen.add(key)
+        late = fresh & (time < self._last)
+        if late.any():
+            row = int(np.argmax(late))
+            what = f"the row of {page['timestamp'][row]} (id {ids[row]}) comes after later ones"
+            raise DataError(f"{self._name}: {what}: the pages are not in order")
+        self.repeats += int(np.count_nonzero(~fresh))
+        self._known = frozenset(zip(time.tolist(), ids, strict=True)) | {
+            key for key in self._known if key[0] == self._last
+        }
+        return page.filter(pa.array(fresh)) if not fresh.all() else page
+
+    def _ids(self, page: pa.RecordBatch) -> list[Any]:
+        """Return what tells rows of one time apart."""
+        named = "trade_id" in page.schema.names
+        return page["trade_id"].to_pylist() if named else [None] * len(page)
+
+    def _settled(self, fresh: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Yield rows before the last time that was seen; hold those at it."""
+        rows = fresh if self._held is None else pa.concat_batches([self._held, fresh])
+        time = nanoseconds(rows["timestamp"])
+        by_id = self._numeric and "trade_id" in rows.schema.names
+        ids = numbers(rows["trade_id"], self._name) if by_id else np.zeros(len(time), np.int64)
+        order = np.lexsort((ids, time))
+        if not np.array_equal(order, np.arange(len(order))):
+            rows, time = rows.take(pa.array(order)), time[order]
+        self._last = int(time[-1])
+        closed = int(np.searchsorted(time, self._last))
+        self._held = rows.slice(closed)
+        if closed:
+            yield rows.slice(0, closed)

@@ -1,0 +1,113 @@
+"""The words of JSON answers as columns: numbers and times, exactly as they were written.
+
+What a plugin's REST and websocket parsers share. Errors name the address and the row, counted from
+1 in the order of the answer.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .errors import DataError, MessageError
+
+Number = str | Decimal | int
+Times = npt.NDArray[np.int64]
+
+# Bitcoin's first day and the year 2100, in nanoseconds since 1970.
+_FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
+_DIGITS = 38
+_EXACT = Context(prec=2 * _DIGITS)
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]00:?00)?", re.ASCII)
+
+
+def decimals(
+    values: Sequence[Number | None], scale: int, name: str, column: str, rounded: bool = False
+) -> pa.Array:
+    """Return numbers as a `decimal128(38, scale)` column; None is null.
+
+    DataError names the row of what is no number or has more digits than `scale`; with `rounded`,
+    such a number is rounded half-even instead (for floats with noise, as candles have them).
+    """
+    try:
+        texts = [None if value is None else str(value) for value in values]
+        if not rounded and all(text is None or len(text) < _DIGITS for text in texts):
+            return pa.array(texts, pa.string()).cast(pa.decimal128(_DIGITS, scale))
+    except pa.ArrowInvalid:
+        pass  # said below, with the row
+    step = Decimal(1).scaleb(-scale)
+    found = [_decimal(value, step, (name, column, row)) for row, value in enumerate(values, 1)]
+    if not rounded:
+        for row, (value, made) in enumerate(zip(values, found, strict=True), 1):
+            if made is not None and made != Decimal(str(value)):
+                what = f"{column} {value} has more than {scale} digits after the point"
+                raise DataError(f"{name}: row {row}: {what}; update the plugin")
+    return pa.array(found, pa.decimal128(_DIGITS, scale))
+
+
+def _decimal(value: Number | None, step: Decimal, at: tuple[str, str, int]) -> Decimal | None:
+    if value is None:
+        return None
+    try:
+        made = Decimal(str(value)).quantize(step, ROUND_HALF_EVEN, _EXACT)
+    except InvalidOperation:
+        made = None
+    if made is None or not made.is_finite() or len(made.as_tuple().digits) > _DIGITS:
+        name, column, row = at
+        what = f"{column} cannot be {str(value)[:80]!r}: a number is expected"
+        raise DataError(f"{name}: row {row}: {what}")
+    return made
+
+
+def epoch(values: Sequence[int], unit: int, name: str) -> Times:
+    """Return whole numbers of `unit` nanoseconds each as nanoseconds since 1970.
+
+    DataError names the row whose time does not lie between 2009 and 2100: it is in another unit.
+    """
+    try:
+        numbers = np.array(values, np.int64)
+    except OverflowError as error:
+        raise DataError(f"{name}: a timestamp is too great to be one") from error
+    good = (numbers >= _FIRST_TIME // unit) & (numbers < _LAST_TIME // unit)
+    if not good.all():
+        row = int(np.argmin(good))
+        what = f"timestamp {numbers[row]} is not a time in units of {unit} ns"
+        raise DataError(f"{name}: row {row + 1}: {what}")
+    return numbers * unit
+
+
+def iso(texts: Sequence[str], name: str) -> Times:
+    """Return ISO 8601 times in UTC, with up to nine decimals of a second, as nanoseconds.
+
+    MessageError names the row of a text that is none. A time without a zone is taken for UTC.
+    """
+    seconds: list[str] = []
+    parts: list[int] = []
+    for row, text in enumerate(texts, 1):
+        found = _ISO.fullmatch(text)
+        if found is None:
+            raise MessageError(f"{name}: row {row}: {text[:80]!r} is not a time in UTC")
+        day, clock, fraction, _ = found.groups()
+        seconds.append(f"{day}T{clock}")
+        parts.append(int((fraction or "0").ljust(9, "0")))
+    try:
+        whole = np.array(seconds, "datetime64[ns]").view(np.int64)
+    except ValueError as error:
+        raise MessageError(f"{name}: {error}") from error
+    return np.asarray(whole + np.array(parts, np.int64), np.int64)
+
+
+def utc(nanoseconds: int) -> datetime:
+    """Return a time as a datetime in UTC; what is below a microsecond is cut."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def ticks(bought: Sequence[bool | None]) -> npt.NDArray[np.int8]:
+    """Return tick rules: +1 where the taker bought, −1 where the taker sold, 0 for None."""
+    rules = [0 if each is None else 1 if each else -1 for each in bought]
+    return np.array(rules, np.int8)
