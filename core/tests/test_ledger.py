@@ -11,7 +11,7 @@ import pytest
 
 from werks.components import Stream
 from werks.errors import ConfigError, WerksError
-from werks.ledger import VERSION, Commit, Ledger, WindowRecord
+from werks.ledger import VERSION, Commit, Difference, Gap, Ledger, WindowRecord
 
 STREAM = Stream("bazaar", "BTC/USD:币", "bazaar.trades")
 OTHERS = [attrs.evolve(STREAM, **{name: "x"}) for name in ("exchange", "symbol", "component")]
@@ -69,7 +69,7 @@ def test_a_new_ledger_is_empty(ledger):
         [],
         {},
         {},
-        {},
+        [],
     )
 
 
@@ -134,26 +134,84 @@ def test_windows_come_in_order(ledger):
     assert found == [("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 2), ("B", 3)]
 
 
+def gap(stream: Stream = STREAM, day: date = ONE, cause: str = "cause", **given) -> Gap:
+    return Gap(stream, day, "day", cause, **given)
+
+
+def causes(ledger: Ledger) -> dict:
+    return {(each.stream, each.day): each.cause for each in ledger.gaps()}
+
+
 def test_a_gap_is_closed_by_its_window(ledger):
-    ledger.missing(STREAM, {ONE: "never published", TWO: "first cause"})
-    ledger.missing(STREAM, {TWO: "another cause"})
-    ledger.missing(OTHERS[0], {ONE: "its own"})
-    assert ledger.gaps() == {
+    first = gap(cause="never published"), gap(day=TWO, cause="first cause")
+    assert ledger.found(first) == list(first)
+    assert ledger.found([gap(day=TWO, cause="another cause")]) == []
+    ledger.found([gap(OTHERS[0], cause="its own")])
+    assert causes(ledger) == {
         (STREAM, ONE): "never published",
         (STREAM, TWO): "another cause",
         (OTHERS[0], ONE): "its own",
     }
     ledger.done(window(), {}, {})
-    assert list(ledger.gaps()) == [(STREAM, TWO), (OTHERS[0], ONE)]
+    assert set(causes(ledger)) == {(STREAM, TWO), (OTHERS[0], ONE)}
+    status = {(each.stream, each.day): each.status for each in ledger.gaps(every=True)}
+    assert status[STREAM, ONE] == "repaired"
+
+
+def test_attempts_at_a_gap_are_counted_until_it_is_closed(ledger):
+    for _ in range(3):
+        ledger.found([gap()])
+    assert [each.attempts for each in ledger.gaps()] == [3]
+    assert ledger.settle(STREAM, ONE, "day", "absent")
+    assert not ledger.settle(STREAM, ONE, "day", "absent")
+    assert ledger.found([gap()]) == [gap()]
+    assert [each.attempts for each in ledger.gaps()] == [1]
+
+
+def test_gaps_of_two_kinds_stand_side_by_side(ledger):
+    ids = attrs.evolve(gap(), kind="ids", missing=5, evidence="ids 3 to 7", status="suspected")
+    ledger.found([gap(), ids])
+    ledger.done(window(), {}, {})
+    assert ledger.gaps() == [ids]
+
+
+def test_what_was_checked_stands_in_the_window(ledger):
+    rows = [Difference(60 * 10**9, "open", "1", "2", "late trade"), Difference(0, "high", "1", "2")]
+    ledger.done(window(), {}, {}, minutes=b"minutes")
+    assert list(ledger.minutes()) == [(STREAM, ONE, b"minutes")]
+    ledger.checked(STREAM, ONE, None, "not final", [])
+    assert list(ledger.minutes()) == [(STREAM, ONE, b"minutes")]
+    ledger.checked(STREAM, ONE, False, "2 differ", rows)
+    assert list(ledger.minutes()) == []
+    assert ledger.differences() == {(STREAM, ONE): rows[::-1]}
+    (found,) = ledger.windows()
+    assert (found.verified, found.verified_why) == (False, "2 differ")
+    ledger.done(window(), {}, {}, minutes=b"other")
+    assert (ledger.differences(), ledger.windows()) == ({}, [window()])
+
+
+def test_a_window_is_leased_to_one_owner_at_a_time(ledger, reopened):
+    other = reopened()
+    assert ledger.lease(STREAM, ONE, "one", 60) is None
+    assert ledger.lease(STREAM, ONE, "one", 60) is None
+    assert other.lease(STREAM, ONE, "two", 60) == "one"
+    assert other.lease(STREAM, TWO, "two", 60) is None
+    ledger.release("one")
+    assert other.lease(STREAM, ONE, "two", 60) is None
+
+
+def test_a_lease_that_has_run_out_may_be_taken(ledger):
+    assert ledger.lease(STREAM, ONE, "one", -1) is None
+    assert ledger.lease(STREAM, ONE, "two", 60) is None
 
 
 def test_a_window_is_recorded_whole_or_not_at_all(ledger):
-    ledger.missing(STREAM, {ONE: "cause"})
+    ledger.found([gap()])
     broken = attrs.evolve(COMMIT, receipt={"path": object()})
     with pytest.raises(TypeError):
         ledger.done(window(), {("a", "s"): COMMIT, ("b", "s"): broken}, {})
     assert (ledger.windows(), ledger.commits()) == ([], {})
-    assert ledger.gaps() == {(STREAM, ONE): "cause"}
+    assert causes(ledger) == {(STREAM, ONE): "cause"}
 
 
 def test_sums_are_kept_as_text(ledger, path):
@@ -238,13 +296,13 @@ import resource, signal, sys
 from datetime import date
 from werks.components import Stream
 from werks.errors import WerksError
-from werks.ledger import Ledger
+from werks.ledger import Gap, Ledger
 ledger = Ledger(sys.argv[1], "test")
-ledger.missing(Stream("a", "b", "c"), {date(2024, 5, 1): "kept"})
+ledger.found([Gap(Stream("a", "b", "c"), date(2024, 5, 1), "day", "kept")])
 resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 try:
     for day in range(1, 29):
-        ledger.missing(Stream("a", "b", "c"), {date(2024, 6, day): "x" * 50_000})
+        ledger.found([Gap(Stream("a", "b", "c"), date(2024, 6, day), "day", "x" * 50_000)])
 except WerksError as error:
     sys.exit(str(error))
 """
@@ -258,4 +316,4 @@ def test_a_disk_that_is_full_is_named_and_the_ledger_stays_whole(path, reopened)
     assert done.stderr.startswith(f"{path}: the ledger cannot be written: ")
     assert done.stderr.count("\n") == 1
 
-    assert (Stream("a", "b", "c"), date(2024, 5, 1)) in reopened().gaps()
+    assert (Stream("a", "b", "c"), date(2024, 5, 1)) in causes(reopened())

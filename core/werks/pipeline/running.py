@@ -14,7 +14,7 @@ from ..components import Stream, Window
 from ..config import Config, read
 from ..errors import ConfigError, MissingError, PluginError, WerksError
 from ..http import Http
-from ..ledger import Commit, Ledger, WindowRecord
+from ..ledger import Commit, Gap, Ledger, WindowRecord
 from ..plugins import Plugins
 from .graph import Graph
 from .plan import Chain, Day, FilePlan, Knowledge, Plan, began, fingerprint, make_plan
@@ -243,7 +243,7 @@ class _Run:
                 cause = f"the archive has no file of this day ({error})" if absent else str(error)
                 if absent:
                     self._report.missing[each.stream, day] = cause
-                self._ledger.missing(each.stream, {day: cause})
+                self._ledger.found([Gap(each.stream, day, "day", cause)])
                 window = Window(door.exchange, each.stream.symbol, day)
                 self._hooks.werks_window_failed(stream=each.stream, window=window, error=error)
         if not isinstance(error, MissingError):
@@ -251,8 +251,9 @@ class _Run:
             self._report.errors.append((f"{door.exchange} {names}", error))
 
     def _tell_missing(self) -> None:
+        gaps = [Gap(stream, day, "day", why) for (stream, day), why in self._plan.missing.items()]
+        self._ledger.found(gaps)
         for (stream, day), cause in self._plan.missing.items():
-            self._ledger.missing(stream, {day: cause})
             window = Window(stream.exchange, stream.symbol, day)
             self._hooks.werks_gap_found(stream=stream, window=window, cause=cause)
         for (stream, day), reason in self._plan.waiting.items():

@@ -1,0 +1,251 @@
+"""What has been read, written and carried: the memory of a pipeline, in a small database.
+
+SQLite by default, any database that SQLAlchemy knows by its URL. Amounts and states are kept as
+text, secrets never. The ledger is written by the process that runs the pipeline and by no other.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from ..components import State, Stream
+from ..errors import WerksError
+from .engine import make_engine, shown
+from .records import COUNTED, Commit, Difference, Gap, GapKind, GapStatus, WindowRecord
+from .tables import (
+    CHECKS,
+    COMMITS,
+    GAPS,
+    LEASES,
+    LEDGER,
+    MARKS,
+    META,
+    MINUTES,
+    VERSION,
+    WINDOWS,
+)
+
+__all__ = [
+    "COUNTED",
+    "VERSION",
+    "Commit",
+    "Difference",
+    "Gap",
+    "GapKind",
+    "GapStatus",
+    "Ledger",
+    "WindowRecord",
+]
+
+CommitKey = tuple[Stream, str, date, str]
+MarkKey = tuple[Stream, str]
+_NOT_VALUES = ("stream", "day", "kind")
+
+
+class Ledger:
+    """The ledger of one pipeline; `state` is a path (SQLite) or a database URL."""
+
+    def __init__(self, state: str, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._engine = make_engine(state)
+        self._name = shown(state)
+        with self._begun("opened") as db:
+            META.create_all(db)
+            version = db.scalar(sa.select(LEDGER.c.version))
+            if version is None:
+                db.execute(LEDGER.insert().values(version=VERSION))
+        if version not in (None, VERSION):
+            self.close()
+            raise WerksError(
+                f"{self._name}: the ledger has version {version}, this werks writes {VERSION}:"
+                " name another one as state"
+            )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def commits(self, stream: Stream | None = None) -> dict[CommitKey, Commit]:
+        """Return what all sinks hold, by (stream, node, day, sink)."""
+        found = {}
+        for row in self._all(COMMITS, *_of(COMMITS, stream)):
+            commit = Commit(row.fingerprint, row.began, row.until, json.loads(row.receipt))
+            found[_stream(row), row.node, row.day, row.sink] = commit
+        return found
+
+    def marks(self, day: date) -> dict[MarkKey, tuple[str, State]]:
+        """Return what nodes carried at the end of a day: (fingerprint, state) by (stream, node)."""
+        rows = self._all(MARKS, MARKS.c.day == day)
+        return {(_stream(row), row.node): (row.fingerprint, json.loads(row.state)) for row in rows}
+
+    def windows(self, stream: Stream | None = None) -> list[WindowRecord]:
+        """Return all windows that were read, in order."""
+        names = [field.name for field in attrs.fields(WindowRecord)][1:]
+        rows = self._all(WINDOWS, *_of(WINDOWS, stream))
+        found = [WindowRecord(_stream(r), **{n: getattr(r, n) for n in names}) for r in rows]
+        return sorted(found, key=lambda window: (str(window.stream), window.day))
+
+    def gaps(self, every: bool = False) -> list[Gap]:
+        """Return the gaps that are suspected or open, or all that there ever were, in order."""
+        where = [] if every else [GAPS.c.status.in_(COUNTED)]
+        names = [field.name for field in attrs.fields(Gap)][1:]
+        rows = self._all(GAPS, *where)
+        found = [Gap(_stream(r), **{n: getattr(r, n) for n in names}) for r in rows]
+        return sorted(found, key=lambda gap: (str(gap.stream), gap.day, gap.kind))
+
+    def done(
+        self,
+        window: WindowRecord,
+        commits: Mapping[tuple[str, str], Commit],
+        marks: Mapping[str, tuple[str, State]],
+        minutes: bytes | None = None,
+    ) -> None:
+        """Record a window, its commits by (node, sink) and what its nodes carry, all or nothing.
+
+        A gap of the whole day is repaired by it. `minutes` are kept until they are compared.
+        """
+        now, key = datetime.now(UTC), self._key(window.stream) | {"day": window.day}
+        record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
+        with self._begun("written") as db:
+            _settle(db, key | {"kind": "day"}, "repaired", now)
+            _replace(db, WINDOWS, key, [record | {"done_at": now}])
+            for (node, sink), commit in commits.items():
+                values = attrs.asdict(commit) | {"receipt": json.dumps(commit.receipt)}
+                where = key | {"node": node, "sink": sink}
+                _replace(db, COMMITS, where, [values | {"done_at": now}])
+            for node, (fingerprint, state) in marks.items():
+                values = {"fingerprint": fingerprint, "state": json.dumps(state)}
+                _replace(db, MARKS, key | {"node": node}, [values])
+            if minutes is not None:
+                _replace(db, CHECKS, key, [])
+                _replace(db, MINUTES, key, [{"rows": minutes}])
+
+    def joined(self, stream: Stream, day: date, how: str) -> None:
+        """Record how a window was proven to follow the one before."""
+        key = self._key(stream) | {"day": day}
+        with self._begun("written") as db:
+            db.execute(WINDOWS.update().where(*_where(WINDOWS, key)).values(joined=how))
+
+    def found(self, gaps: Iterable[Gap]) -> list[Gap]:
+        """Record gaps, or one more attempt at them; return those that were not known as open."""
+        now, new = datetime.now(UTC), []
+        with self._begun("written") as db:
+            for gap in gaps:
+                key = self._key(gap.stream) | {"day": gap.day, "kind": gap.kind}
+                known = db.execute(sa.select(GAPS).where(*_where(GAPS, key))).first()
+                if known is None or known.status not in COUNTED:
+                    new.append(gap)
+                    times = {"found_at": now, "attempts": gap.attempts}
+                else:
+                    times = {"found_at": known.found_at, "attempts": known.attempts + 1}
+                values = attrs.asdict(gap, filter=lambda field, _: field.name not in _NOT_VALUES)
+                _replace(db, GAPS, key, [values | times | {"tried_at": now}])
+        return new
+
+    def settle(self, stream: Stream, day: date, kind: GapKind, status: GapStatus) -> bool:
+        """Say what came of a gap, if one is suspected or open there; return whether one was."""
+        key = self._key(stream) | {"day": day, "kind": kind}
+        with self._begun("written") as db:
+            return _settle(db, key, status, datetime.now(UTC))
+
+    def checked(
+        self,
+        stream: Stream,
+        day: date,
+        verified: bool | None,
+        why: str,
+        differences: Sequence[Difference],
+    ) -> None:
+        """Record what the comparison of a window with the exchange's candles has given."""
+        key = self._key(stream) | {"day": day}
+        with self._begun("written") as db:
+            values = {"verified": verified, "verified_why": why}
+            db.execute(WINDOWS.update().where(*_where(WINDOWS, key)).values(**values))
+            if verified is not None:
+                _replace(db, MINUTES, key, [])
+                _replace(db, CHECKS, key, [attrs.asdict(each) for each in differences])
+
+    def differences(self) -> dict[tuple[Stream, date], list[Difference]]:
+        """Return all minutes that differ from the exchange's candles, in order."""
+        names = [field.name for field in attrs.fields(Difference)]
+        found: dict[tuple[Stream, date], list[Difference]] = {}
+        for row in sorted(self._all(CHECKS), key=lambda row: (row.day, row.minute, row.field)):
+            difference = Difference(**{name: getattr(row, name) for name in names})
+            found.setdefault((_stream(row), row.day), []).append(difference)
+        return found
+
+    def minutes(self) -> Iterator[tuple[Stream, date, bytes]]:
+        """Yield the minutes of windows that wait to be compared, oldest first."""
+        for row in sorted(self._all(MINUTES), key=lambda row: row.day):
+            yield _stream(row), row.day, row.rows
+
+    def lease(self, stream: Stream, day: date, owner: str, seconds: float) -> str | None:
+        """Take or renew a window for `owner`; return who else has it, None if it is ours now."""
+        key, now = self._key(stream) | {"day": day}, time.time()
+        with self._begun("written") as db:
+            _begin_writing(db)
+            row = db.execute(sa.select(LEASES).where(*_where(LEASES, key))).first()
+            if row is not None and row.owner != owner and row.until > now:
+                return str(row.owner)
+            _replace(db, LEASES, key, [{"owner": owner, "until": now + seconds}])
+        return None
+
+    def release(self, owner: str) -> None:
+        """Give back all windows of an owner."""
+        with self._begun("written") as db:
+            db.execute(LEASES.delete().where(LEASES.c.owner == owner))
+
+    @contextmanager
+    def _begun(self, what: str) -> Iterator[sa.Connection]:
+        """Give a transaction; its errors name the ledger and what could not be done."""
+        try:
+            with self._engine.begin() as db:
+                yield db
+        except sa.exc.SQLAlchemyError as error:
+            why = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise WerksError(f"{self._name}: the ledger cannot be {what}: {why}") from error
+
+    def _key(self, stream: Stream) -> dict[str, Any]:
+        return {"pipeline": self._pipeline, **attrs.asdict(stream)}
+
+    def _all(self, table: sa.Table, *where: Any) -> Iterable[sa.Row[Any]]:
+        with self._begun("read") as db:
+            chosen = sa.select(table).where(table.c.pipeline == self._pipeline, *where)
+            return db.execute(chosen).all()
+
+
+def _begin_writing(db: sa.Connection) -> None:
+    """Take SQLite's lock before reading, so that no other process reads the same in between."""
+    if db.dialect.name == "sqlite":
+        db.execute(LEASES.delete().where(sa.false()))
+
+
+def _of(table: sa.Table, stream: Stream | None) -> list[sa.ColumnElement[bool]]:
+    return [] if stream is None else _where(table, attrs.asdict(stream))
+
+
+def _where(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in key.items()]
+
+
+def _stream(row: sa.Row[Any]) -> Stream:
+    return Stream(row.exchange, row.symbol, row.component)
+
+
+def _settle(db: sa.Connection, key: Mapping[str, Any], status: str, now: datetime) -> bool:
+    mine = GAPS.update().where(*_where(GAPS, key), GAPS.c.status.in_(COUNTED))
+    return bool(db.execute(mine.values(status=status, tried_at=now)).rowcount)
+
+
+def _replace(
+    db: sa.Connection, table: sa.Table, key: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
+) -> None:
+    db.execute(table.delete().where(*_where(table, key)))
+    for row in rows:
+        db.execute(table.insert().values(**{**key, **row}))

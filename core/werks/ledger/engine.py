@@ -1,0 +1,43 @@
+"""The way to the ledger's database."""
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..errors import ConfigError, WerksError
+
+
+def make_engine(state: str) -> sa.Engine:
+    """Return the engine of a path (SQLite) or a URL; WerksError if there can be none."""
+    if "://" not in state:
+        path = Path(state)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WerksError(
+                f"{path}: the ledger cannot be there: {error.strerror}; name another path as state"
+            ) from error
+        state = f"sqlite:///{path}"
+    try:
+        engine = sa.create_engine(state)
+    except ImportError as error:
+        what = f"pipeline.state: the driver of this database is not installed: {error}"
+        raise ConfigError([what]) from error
+    except sa.exc.ArgumentError as error:
+        raise ConfigError([f"pipeline.state: {error}"]) from error
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _patient)
+    return engine
+
+
+def _patient(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA busy_timeout=30000")
+    # With WAL a crash of the machine may lose the last commit, never corrupt: it is done again.
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def shown(state: str) -> str:
+    """Return what the ledger is called in errors: its path or its URL, without a password."""
+    return sa.engine.make_url(state).render_as_string() if "://" in state else state
