@@ -223,6 +223,7 @@ type = "binance.trades"
 symbols = ["BTCUSDT"]
 start = 2024-03-01
 stop = 2024-03-03
+via = ["archive"]
 archive_url = "{url}"
 listing_url = "{url}"
 

@@ -96,7 +96,7 @@ def _default(field: Any) -> str:
         return "required"
     if field.default is None or field.default == ():
         return ""
-    return f"`{json.dumps(field.default)}`"
+    return f"`{json.dumps(field.default, default=str)}`"
 
 
 def demo() -> str:

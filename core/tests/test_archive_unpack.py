@@ -11,7 +11,7 @@ import pytest
 
 from werks.archive import ByteStream
 from werks.archive.unpack import CHUNK, DEPTH
-from werks.errors import DataError, MessageError
+from werks.errors import DataError, MessageError, MissingError
 
 # Larger than the queue of the reader thread, and hard to compress.
 TEXT = b"".join(b"%d,%d\n" % (n, n * n) for n in range(300_000))
@@ -176,6 +176,19 @@ def test_what_is_broken_is_an_error_that_names_the_file(opened, kind):
     stream = opened(packed, "day.csv.gz" if packed[:2] == b"\x1f\x8b" else "day.zip")
     with pytest.raises(MessageError, match=rf"^http://x/day\.(csv\.gz|zip): .*{said}"):
         collections.deque(iter(lambda: stream.read(CHUNK), b""), 0)
+
+
+def test_one_file_of_a_zip_is_named_behind_its_address(tmp_path, ahead):
+    path = tmp_path / "days.zip"
+    path.write_bytes(zipped(("x/a.csv", b"1\n"), ("x/ba.csv", TEXT), ("y/._a.csv", b"3\n")))
+    for member, text in (("a.csv", b"1\n"), ("ba.csv", TEXT)):
+        with ByteStream(path, f"https://x/days.zip#{member}", ahead) as stream:
+            assert stream.read() == text
+            with stream.reopen() as again:
+                assert again.read() == text
+    missing = pytest.raises(MissingError, match=r"days\.zip#c\.csv: there is no such file")
+    with ByteStream(path, "https://x/days.zip#c.csv", ahead) as stream, missing:
+        stream.read()
 
 
 def test_an_error_is_raised_again_by_the_next_read(opened):

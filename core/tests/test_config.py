@@ -123,7 +123,7 @@ every = "1m"
 by = "tim"
 
 [sinks.lines]
-type = "kraken.trades"
+type = "okx.trades"
 inputs = "trades"
 
 [sinks.trades]
@@ -151,10 +151,10 @@ ALL = [
     'sources.trades.market: must be one of "spot" | "linear", not \'futures\'',
     "sources.trades.least: a number is expected, not 'much'",
     "sources.trades.deep: true or false is expected, not 1",
-    "sources.more.symbols: a list of symbols, each once, is expected",
-    "sources.more.start: this option is required: a day, or -7d",
     'sources.more.type: the plugin "shop" has no source "trade"; it has: shop.trades, shop.other,'
     ' shop.night; did you mean "shop.trades"?',
+    "sources.more.symbols: a list of symbols, each once, is expected",
+    "sources.more.start: this option is required: a day, or -7d",
     "sources.late.stop: 2024-05-02 is not after start",
     "sources.late.via: a list out of the doors it has: archive, live",
     "sources.a b: a name is made of letters, digits, '_', '-' and '.'",
@@ -163,7 +163,7 @@ ALL = [
     "transforms.dollars.every: a number above 0 is expected, not 'many'",
     'transforms.minutes.by: must be one of "time" | "ticks" | "volume" | "notional", not \'tim\'',
     "sinks.lines.inputs: a list of names of nodes is expected",
-    'sinks.lines.type: no plugin "kraken" is installed; if there is one: pip install werks-kraken',
+    'sinks.lines.type: no plugin "okx" is installed; if there is one: pip install werks-okx',
     "sinks.trades.path: this option is required",
     "sinks.secret.path: the environment variable WERKS_NOT_SET is not set",
     "observers.log.inputs: there is no such option; there are: path",

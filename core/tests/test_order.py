@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from werks.errors import DataError
-from werks.order import Ascending, Holes, Repeats, Spool, Unordered, numbers
+from werks.order import Ascending, Holes, Ids, Repeats, Spool, Unordered, numbers
 from werks.schema import Scales, nanoseconds
 from werks.testing.streams import trades
 
@@ -106,10 +106,17 @@ class TestAscending:
 class TestHoles:
     def test_ids_that_are_left_out_are_counted(self):
         holes = Holes("file")
-        assert holes.found == 0
+        assert holes.found is None
         holes.count(rows((0, 5), (1, 6), (2, 9)))
         holes.count(rows((3, 10), (4, 12)))
-        assert holes.found == 3
+        assert holes.found == Ids(5, 12, 3, ((7, 8), (11, 11)))
+
+    def test_many_jumps_are_counted_and_the_first_hundred_named(self):
+        holes = Holes("file")
+        for start in (0, 300):
+            holes.count(rows(*((n, 2 * n) for n in range(start, start + 300))))
+        assert (holes.found.holes, len(holes.found.jumps)) == (599, 100)
+        assert holes.found.jumps[:2] == ((1, 1), (3, 3))
 
     @often
     @given(st.sets(st.integers(1, 60), min_size=1), st.data())
@@ -118,7 +125,10 @@ class TestHoles:
         shuffled = data.draw(st.permutations(sorted(ids)))
         for batch in cut(data.draw, rows(*((0, name) for name in shuffled))):
             holes.count(batch)
-        assert holes.found == len(set(range(min(ids), max(ids) + 1)) - ids)
+        found = holes.found
+        assert (found.least, found.most) == (min(ids), max(ids))
+        assert found.holes == len(set(range(min(ids), max(ids) + 1)) - ids)
+        assert found.holes or not found.jumps
 
 
 def without(given_):

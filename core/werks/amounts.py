@@ -7,7 +7,7 @@ are exact for every input and as fast as float sums.
 """
 
 import math
-from collections.abc import Iterator
+import sys
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, cast
@@ -23,8 +23,16 @@ Starts = npt.NDArray[np.int64]
 PRECISION = 38
 _LOW32 = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
-_INT64_MAX = 2**63 - 1
+INT64_MAX = 2**63 - 1
 _WORD = 64
+_BYTES = 16
+# At most this is divided by, so that it is an int64; at least 4, so that a fault is seen.
+_MOST_ZEROS, _LEAST_ZEROS = 18, 2
+_SAMPLE = 16
+# Below it an amount over 2**64 is known to a tenth as a float.
+_WIDE = 2**112
+# Fewer groups than one in so many rows are added up one by one.
+_FEW = 16
 
 
 def limbs(column: pa.Array) -> Limbs:
@@ -69,11 +77,11 @@ def from_ints(values: npt.NDArray[Any]) -> Limbs:
         out[:, 1] = (values >> 64).astype(np.int64)
     else:
         out[:, 0] = values
-        out[:, 1] = out[:, 0] >> 63
+        np.right_shift(values, 63, out=out[:, 1])
     return out
 
 
-def _carried(low: Limbs, middle: Limbs, high: Limbs) -> Limbs:
+def carried(low: Ints, middle: Ints, high: Ints) -> Limbs:
     """Return limbs out of sums of the two 32-bit parts (uint64) and of the high part (int64)."""
     low, middle = low.view(np.uint64), middle.view(np.uint64)
     middle = middle + (low >> _32)
@@ -83,37 +91,96 @@ def _carried(low: Limbs, middle: Limbs, high: Limbs) -> Limbs:
     return out
 
 
-def _parts(values: Limbs) -> tuple[Limbs, Limbs, Limbs]:
+def parts(values: Limbs) -> tuple[Ints, Ints, Ints]:
+    """Return the lowest 32 bits of each integer, the 32 above them, and the high limb."""
     low = np.ascontiguousarray(values[:, 0]).view(np.uint64)
     high = np.ascontiguousarray(values[:, 1])
     return (low & _LOW32).view(np.int64), (low >> _32).view(np.int64), high
 
 
-def _small(values: Limbs) -> bool:
-    """Tell whether sums over any of the rows fit into 64 bits."""
+def _trailing(values: Limbs) -> int:
+    """Return how many zeros the amounts seem to share at their end, at most 18."""
+    some = values[:: len(values) // _SAMPLE + 1]
+    shared = math.gcd(*(integer(pair) for pair in some))
+    twos = int(np.bitwise_or.reduce(values[:, 0]))
+    zeros = 0
+    while zeros < _MOST_ZEROS and not shared % 10 ** (zeros + 1) and not twos & (1 << zeros):
+        zeros += 1
+    return zeros
+
+
+def narrow(values: Limbs) -> tuple[Ints, int] | None:
+    """Return (numbers, unit): the amounts are numbers × unit, exactly, and no sum overflows.
+
+    The unit is 1 or a power of ten; the sum of any of the numbers fits into 64 bits, and times the
+    unit into 112. None where the amounts are too large for that.
+    """
     if not len(values):
+        return np.zeros(0, np.int64), 1
+    if values[0, 1] in (0, -1) and fits(values):  # the first row often tells
+        low = np.ascontiguousarray(values[:, 0])
+        if bounded(low, 1):
+            return low, 1
+    zeros = _trailing(values)
+    if zeros < _LEAST_ZEROS:
+        return None
+    # Division by 10**z is exact, so it is a shift by z and a product with the inverse of 5**z.
+    unit, inverse = 10**zeros, pow(5**zeros, -1, 2**_WORD)
+    numbers = (values[:, 0].view(np.uint64) >> np.uint64(zeros)) | (
+        values[:, 1].view(np.uint64) << np.uint64(_WORD - zeros)
+    )
+    numbers = (numbers * np.uint64(inverse)).view(np.int64)
+    # So far this holds for the low 64 bits only. Where numbers × unit is not the amount, it is off
+    # by a multiple of 2**64 × 2**z, which floats that are good to a tenth cannot overlook.
+    off = values[:, 1] - numbers * (unit / 2**_WORD)
+    right = bounded(numbers, unit) and off.min() > -1.5 and off.max() < 1.5
+    return (numbers, unit) if right else None
+
+
+def bounded(numbers: Ints, unit: int) -> bool:
+    """Tell whether all sums of numbers fit into 64 bits, and times the unit into 112."""
+    if not len(numbers):
         return True
-    if values[0, 1] not in (0, -1) or not fits(values):  # the first row often tells
-        return False
-    low = values[:, 0]
-    return max(int(low.max()), -int(low.min())) * len(low) <= _INT64_MAX
+    most = max(int(numbers.max()), -int(numbers.min())) * len(numbers)
+    return most <= INT64_MAX and (unit == 1 or most * unit < _WIDE)
+
+
+def widen(numbers: Ints, unit: int) -> Limbs:
+    """Return numbers × unit as limbs, for what `narrow` returned and for sums of it."""
+    if unit == 1:
+        return from_ints(numbers)
+    out = np.empty((len(numbers), 2), np.int64)
+    np.multiply(numbers, unit, out=out[:, 0])
+    # The product over 2**64 is the high limb and a fraction, which the low limb tells.
+    fraction = (out[:, 0].view(np.uint64) >> np.uint64(1)).view(np.int64) * 2.0**-63
+    out[:, 1] = np.rint(numbers * (unit / 2**_WORD) - fraction)
+    return out
+
+
+def added(numbers: Ints, starts: Starts) -> Ints:
+    """Return the sum of each group of numbers of which no sum overflows."""
+    if len(starts) * _FEW < len(numbers):
+        return np.asarray(np.add.reduceat(numbers, starts))
+    sums_ = np.cumsum(numbers)[np.append(starts[1:], len(numbers)) - 1]
+    sums_[1:] -= sums_[:-1]
+    return np.asarray(sums_)
 
 
 def sums(values: Limbs, starts: Starts) -> Limbs:
-    """Return the exact sum of each group; `starts` holds each group's first row, ascending."""
+    """Return the exact sum of each group; `starts` holds each group's first row, from 0 on."""
     if not len(starts):
         return np.empty((0, 2), np.int64)
-    if _small(values):
-        return from_ints(np.add.reduceat(np.ascontiguousarray(values[:, 0]), starts))
-    low, middle, high = (np.add.reduceat(part, starts) for part in _parts(values))
-    return _carried(low, middle, high)
+    if narrowed := narrow(values):
+        numbers, unit = narrowed
+        return widen(added(numbers, starts), unit)
+    low, middle, high = (np.add.reduceat(part, starts) for part in parts(values))
+    return carried(low, middle, high)
 
 
 def total(values: Limbs) -> int:
     """Return the exact sum of all rows."""
-    if not len(values):
-        return 0
-    return integer(sums(values, np.zeros(1, np.int64))[0])
+    low, middle, high = (int(part.sum()) for part in parts(values))
+    return low + (middle << 32) + (high << _WORD)
 
 
 def integer(pair: npt.NDArray[np.int64]) -> int:
@@ -121,21 +188,23 @@ def integer(pair: npt.NDArray[np.int64]) -> int:
     return int(pair[1]) * 2**64 + (int(pair[0]) & (2**64 - 1))
 
 
-def pair(value: int) -> Limbs:
-    """Return one integer as one row of limbs, shape (1, 2)."""
-    return from_ints(np.array([value], dtype=object))
+def at(column: pa.Array, row: int) -> int:
+    """Return the integer behind one row of a decimal column."""
+    taken = column.buffers()[1].slice(_BYTES * (column.offset + row), _BYTES)
+    return int.from_bytes(taken.to_pybytes(), sys.byteorder, signed=True)
 
 
-def masked(values: Limbs, keep: npt.NDArray[np.bool_]) -> Limbs:
-    """Return a copy in which the rows that are not kept are zero."""
-    return values * keep[:, None].astype(np.int64)
+def single(value: int, scale: int) -> pa.Array:
+    """Return a decimal column of one row."""
+    data = pa.py_buffer(value.to_bytes(_BYTES, sys.byteorder, signed=True))
+    return pa.Array.from_buffers(pa.decimal128(PRECISION, scale), 1, [None, data])
 
 
 def product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Limbs:
     """Return left × right as limbs; both are `ints` and not negative."""
     if object in (left.dtype, right.dtype):
         return from_ints(left.astype(object) * right.astype(object))
-    if len(left) and int(left.max()) * int(right.max()) <= _INT64_MAX:
+    if len(left) and int(left.max()) * int(right.max()) <= INT64_MAX:
         return from_ints(left * right)
     a, b = left.view(np.uint64), right.view(np.uint64)
     a0, a1, b0, b1 = a & _LOW32, a >> _32, b & _LOW32, b >> _32
@@ -143,7 +212,7 @@ def product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Limbs:
     low, x, y, high = a0 * b0, a0 * b1, a1 * b0, a1 * b1
     middle = (low >> _32) + (x & _LOW32) + (y & _LOW32)
     high = high + (x >> _32) + (y >> _32)
-    return _carried((low & _LOW32).view(np.int64), middle.view(np.int64), high.view(np.int64))
+    return carried((low & _LOW32).view(np.int64), middle.view(np.int64), high.view(np.int64))
 
 
 def quotient(dividend: npt.NDArray[Any], factor: int, divisor: npt.NDArray[Any]) -> Limbs:
@@ -154,8 +223,8 @@ def quotient(dividend: npt.NDArray[Any], factor: int, divisor: npt.NDArray[Any])
     """
     while divisor.dtype != object and factor % 10 == 0 and not np.any(divisor % 10):
         divisor, factor = divisor // 10, factor // 10
-    fast = object not in (dividend.dtype, divisor.dtype) and factor <= _INT64_MAX
-    if fast and (not len(dividend) or int(dividend.max()) * factor <= _INT64_MAX):
+    fast = object not in (dividend.dtype, divisor.dtype) and factor <= INT64_MAX
+    if fast and (not len(dividend) or int(dividend.max()) * factor <= INT64_MAX):
         return from_ints(dividend * factor // divisor)
     return from_ints(dividend.astype(object) * factor // divisor.astype(object))
 
@@ -174,66 +243,3 @@ def decimal(value: int, scale: int) -> Decimal:
     """Return a scaled integer as a decimal number with exactly `scale` digits after the point."""
     sign, digits = (1, str(-value)) if value < 0 else (0, str(value))
     return Decimal((sign, tuple(map(int, digits)), -scale))
-
-
-class Prefix:
-    """Running sums of a column of amounts that are not negative, searched exactly."""
-
-    def __init__(self, values: Limbs) -> None:
-        self._rows = len(values)
-        if _small(values):
-            self._low = np.cumsum(values[:, 0], dtype=np.int64)
-            self._high = np.zeros(0, np.int64)
-        else:
-            low, middle, high = (np.cumsum(part) for part in _parts(values))
-            both = _carried(low, middle, high)
-            self._low, self._high = both[:, 0].copy(), both[:, 1].copy()
-        # The sums without their last bits, so that 62 bits hold them: they find nearly every row.
-        self._bits = max(0, self.before(self._rows).bit_length() - 62)
-        self._short = self._shortened()
-
-    def _shortened(self) -> Ints:
-        if not self._bits or not len(self._high):
-            return self._low >> np.int64(self._bits)
-        bits = np.uint64(self._bits)
-        if self._bits >= _WORD:
-            return self._high >> np.int64(self._bits - _WORD)
-        upper = self._high.view(np.uint64) << np.uint64(_WORD - self._bits)
-        return (upper | (self._low.view(np.uint64) >> bits)).view(np.int64)
-
-    def before(self, row: int) -> int:
-        """Return the sum of all rows before `row`."""
-        if row == 0:
-            return 0
-        if not len(self._high):
-            return int(self._low[row - 1])
-        return int(self._high[row - 1]) * 2**64 + (int(self._low[row - 1]) & (2**64 - 1))
-
-    def first(self, goal: int) -> int:
-        """Return the first row at whose end the running sum is at least `goal`."""
-        row = int(np.searchsorted(self._short, min(goal >> self._bits, _INT64_MAX)))
-        return self._exact(row, goal)
-
-    def _exact(self, row: int, goal: int) -> int:
-        while row < self._rows and self.before(row + 1) < goal:
-            row += 1
-        return row
-
-    def closing(self, begin: int, goal: int) -> Iterator[int]:
-        """Yield the rows that bring the sum to `goal`, counted from `begin`, then from each."""
-        if begin >= self._rows:
-            return
-        least = min(goal >> self._bits, _INT64_MAX)
-        sought = np.minimum(np.append(0, self._short[:-1]), _INT64_MAX - least) + least
-        found = np.searchsorted(self._short, sought)
-        # The bits that were left out may put the true row after the one that was found.
-        near = self._short[np.minimum(found, self._rows - 1)] <= sought + 1
-        rows, sure = found.tolist(), (~near if self._bits else np.ones(len(near), bool)).tolist()
-        while begin < self._rows:
-            row = rows[begin]
-            if not sure[begin]:
-                row = self._exact(row, self.before(begin) + goal)
-            if row >= self._rows:
-                return
-            yield row
-            begin = row + 1

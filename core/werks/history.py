@@ -66,8 +66,9 @@ class Pages:
         for page, cursor in self._door.read(self._http, span.symbol, after, span.stop):
             time = nanoseconds(page["timestamp"])
             over = bool(len(page)) and int(time.max()) >= span.stop
-            fresh = self._fresh(self._within(page, time))
-            idle = 0 if len(fresh) or over else idle + 1
+            within = self._within(page, time)
+            fresh = self._fresh(within)
+            idle = idle + 1 if len(within) and not len(fresh) and not over else 0
             if idle > _IDLE:
                 what = f"{idle} pages without a new row, the last one before {cursor!r:.80}"
                 raise MessageError(f"{self._name}: {what}: the exchange repeats itself")
@@ -98,7 +99,8 @@ class Pages:
         late = fresh & (time < self._last)
         if late.any():
             row = int(np.argmax(late))
-            what = f"the row of {page['timestamp'][row]} (id {ids[row]}) comes after later ones"
+            stamp = np.datetime64(int(time[row]), "ns")
+            what = f"the row of {stamp} (id {ids[row]}) comes after later ones"
             raise DataError(f"{self._name}: {what}: the pages are not in order")
         self.repeats += int(np.count_nonzero(~fresh))
         self._known = frozenset(zip(time.tolist(), ids, strict=True)) | {

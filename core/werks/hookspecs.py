@@ -70,6 +70,16 @@ def werks_gap_found(stream: Stream, window: Window, cause: str) -> None:
 
 
 @hookspec
+def werks_gap_repaired(stream: Stream, window: Window) -> None:
+    """Rows of a window that were missing are there now."""
+
+
+@hookspec
+def werks_mismatch_found(stream: Stream, window: Window, cause: str) -> None:
+    """Minutes of a window differ from the exchange's candles; `cause` says how many, and one."""
+
+
+@hookspec
 def werks_window_done(stream: Stream, window: Window, done: Mapping[str, Any]) -> None:
     """Every sink has committed a window; `done` holds rows, repeats, sums and receipts."""
 

@@ -112,6 +112,8 @@ class Http:
             response.read()
             self._throttle.heard(request, response.headers)
             error = refusal(response.status_code, response.content) if refusal else None
+            if isinstance(error, RateLimitError) and "retry-after" in response.headers:
+                raise RateLimitError(str(error), max(error.wait, _wait(response))) from error
             if error is not None:
                 raise error
             _raise_for_status(request.url, response)

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -25,7 +26,10 @@ Mask = npt.NDArray[np.bool_]
 _ROWS = 1 << 17
 # Groups of one timestamp that are larger are compared by sets instead of pair by pair.
 _PAIRS = 16
+_KEY = 8
 _SECOND = 10**9
+# How many stretches of missing ids are remembered.
+_JUMPS = 100
 
 
 class Unordered(Exception):  # noqa: N818  (a message between two rooms, no failure)
@@ -60,6 +64,19 @@ class Ascending:
         self._last = (int(time[-1]), int(ids[-1]))
 
 
+@attrs.frozen
+class Ids:
+    """The numeric ids of a window: the least, the greatest, how many between them have not come.
+
+    `jumps` are the first stretches that were left out: (first id, last id).
+    """
+
+    least: int
+    most: int
+    holes: int
+    jumps: tuple[tuple[int, int], ...] = ()
+
+
 class Holes:
     """Counts the ids that are left out among trades whose ids should be without a hole."""
 
@@ -68,19 +85,30 @@ class Holes:
         self._rows = 0
         self._least: int | None = None
         self._most = 0
+        self._jumps: list[tuple[int, int]] = []
 
     @property
-    def found(self) -> int:
-        """How many ids between the least and the greatest have not come."""
-        return 0 if self._least is None else self._most - self._least + 1 - self._rows
+    def found(self) -> Ids | None:
+        """What is known of the ids so far; None without a row."""
+        if self._least is None:
+            return None
+        holes = self._most - self._least + 1 - self._rows
+        return Ids(self._least, self._most, holes, tuple(self._jumps) if holes else ())
 
     def count(self, batch: pa.RecordBatch) -> None:
         """Take note of rows without repeats."""
         ids = numbers(batch["trade_id"], self._name)
         least, most = int(ids.min()), int(ids.max())
+        self._note_jumps(ids)
         self._least = least if self._least is None else min(self._least, least)
         self._most = max(self._most, most)
         self._rows += len(ids)
+
+    def _note_jumps(self, ids: Rows) -> None:
+        before = ids[0] - 1 if self._least is None else self._most
+        steps = np.diff(ids, prepend=before)
+        for row in np.flatnonzero(steps > 1)[: _JUMPS - len(self._jumps)]:
+            self._jumps.append((int(ids[row] - steps[row]) + 1, int(ids[row]) - 1))
 
 
 class Repeats:
@@ -111,11 +139,14 @@ class Repeats:
 def _keys(ids: pa.Array) -> npt.NDArray[np.uint64]:
     """Return the last eight bytes of each id: what differs there differs."""
     offsets = np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
-    text = ids.buffers()[2]
-    used = np.frombuffer(text or b"", np.uint8)[offsets[0] : offsets[-1]]
-    padded = np.concatenate((np.zeros(8, np.uint8), used))
-    words = np.ndarray(len(padded) - 7, "<u8", padded, strides=(1,))
-    short = np.maximum(8 - np.diff(offsets), 0).astype(np.uint64)
+    lengths = np.diff(offsets)
+    used = np.frombuffer(ids.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
+    length = int(lengths[0])
+    if length >= _KEY and (lengths == length).all():
+        return np.ndarray(len(ids), "<u8", used, length - _KEY, (length,)).copy()
+    padded = np.concatenate((np.zeros(_KEY, np.uint8), used))
+    words = np.ndarray(len(padded) - _KEY + 1, "<u8", padded, strides=(1,))
+    short = np.maximum(_KEY - lengths, 0).astype(np.uint64)
     keys: npt.NDArray[np.uint64] = words[offsets[1:] - offsets[0]] >> (short * np.uint64(8))
     return keys
 
@@ -123,16 +154,15 @@ def _keys(ids: pa.Array) -> npt.NDArray[np.uint64]:
 def _repeated(time: Rows, ids: pa.Array) -> Mask:
     """Mark the rows that have the id of an earlier row of the same timestamp."""
     repeated = np.zeros(len(time), bool)
-    tied = np.flatnonzero(np.diff(time) == 0) + 1
-    if not len(tied):
+    new = time[1:] != time[:-1]
+    if new.all():
         return repeated
-    starts = np.flatnonzero(np.concatenate(([True], np.diff(time) != 0)))
-    sizes = np.diff(np.append(starts, len(time)))
+    starts = np.flatnonzero(np.append(True, new))
+    sizes = np.diff(starts, append=len(time))
     keys = _keys(ids)
     for back in range(1, min(int(sizes.max()), _PAIRS)):
-        tied = tied[tied >= back]
-        tied = tied[time[tied] == time[tied - back]]
-        rows = tied[keys[tied] == keys[tied - back]]
+        rows = np.flatnonzero(keys[back:] == keys[:-back]) + back
+        rows = rows[time[rows] == time[rows - back]]
         if len(rows):
             same = pc.equal(ids.take(pa.array(rows)), ids.take(pa.array(rows - back)))
             repeated[rows[same.to_numpy(zero_copy_only=False)]] = True

@@ -36,7 +36,8 @@ class Throttle:
     """The budgets of all hosts, and the times before which hosts asked not to be asked again."""
 
     def __init__(self) -> None:
-        self._budgets: dict[str, _Budget] = {}
+        # An exchange may count some requests of a host apart from the others.
+        self._budgets: dict[tuple[str, RateLimit], _Budget] = {}
         self._ready: dict[str, float] = {}
 
     def wait(self, url: str) -> float:
@@ -52,10 +53,10 @@ class Throttle:
         """Spend what a request weighs and return the seconds to wait before it is sent."""
         if request.limit is None:
             return self.wait(request.url)
-        now, host = time.monotonic(), _host(request.url)
-        budget = self._budgets.get(host)
-        if budget is None or budget.limit != request.limit:
-            budget = self._budgets[host] = _Budget.of(request.limit, now)
+        now, key = time.monotonic(), (_host(request.url), request.limit)
+        budget = self._budgets.get(key)
+        if budget is None:
+            budget = self._budgets[key] = _Budget.of(request.limit, now)
         return max(self.wait(request.url), budget.take(request.weight, now))
 
     def heard(self, request: Request, headers: Mapping[str, str]) -> None:

@@ -20,8 +20,11 @@ Times = npt.NDArray[np.int64]
 
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
 _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
+# What nanoseconds in 64 bits can hold.
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _DIGITS = 38
 _EXACT = Context(prec=2 * _DIGITS)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]00:?00)?", re.ASCII)
 
 
@@ -53,10 +56,11 @@ def _decimal(value: Number | None, step: Decimal, at: tuple[str, str, int]) -> D
     if value is None:
         return None
     try:
-        made = Decimal(str(value)).quantize(step, ROUND_HALF_EVEN, _EXACT)
+        good = _NUMBER.fullmatch(str(value)) is not None
+        made = Decimal(str(value)).quantize(step, ROUND_HALF_EVEN, _EXACT) if good else None
     except InvalidOperation:
         made = None
-    if made is None or not made.is_finite() or len(made.as_tuple().digits) > _DIGITS:
+    if made is None or len(made.as_tuple().digits) > _DIGITS:
         name, column, row = at
         what = f"{column} cannot be {str(value)[:80]!r}: a number is expected"
         raise DataError(f"{name}: row {row}: {what}")
@@ -68,6 +72,9 @@ def epoch(values: Sequence[int], unit: int, name: str) -> Times:
 
     DataError names the row whose time does not lie between 2009 and 2100: it is in another unit.
     """
+    for row, value in enumerate(values, 1):
+        if not isinstance(value, int):
+            raise DataError(f"{name}: row {row}: the timestamp cannot be {str(value)[:80]!r}")
     try:
         numbers = np.array(values, np.int64)
     except OverflowError as error:
@@ -88,9 +95,9 @@ def iso(texts: Sequence[str], name: str) -> Times:
     seconds: list[str] = []
     parts: list[int] = []
     for row, text in enumerate(texts, 1):
-        found = _ISO.fullmatch(text)
-        if found is None:
-            raise MessageError(f"{name}: row {row}: {text[:80]!r} is not a time in UTC")
+        found = _ISO.fullmatch(text) if isinstance(text, str) else None
+        if found is None or not _FIRST_YEAR <= int(text[:4]) <= _LAST_YEAR:
+            raise MessageError(f"{name}: row {row}: {str(text)[:80]!r} is not a time in UTC")
         day, clock, fraction, _ = found.groups()
         seconds.append(f"{day}T{clock}")
         parts.append(int((fraction or "0").ljust(9, "0")))

@@ -15,11 +15,15 @@ import pyarrow.csv as pacsv
 from ..amounts import ints
 from ..errors import DataError, MessageError
 from ..schema import times
+from .digits import ROOM
+from .lines import plain
 
-# What the CSV reader takes at once, and what a block has at least (the last one may have fewer):
-# larger ones are no faster, as they leave the processor's caches, and take more memory.
+# What pyarrow reads at once, and what a block has at least (the last one may have fewer): larger
+# ones are no faster, as they leave the processor's caches, and take more memory.
 _BYTES = 1 << 19
 _ROWS = 1 << 15
+# How many bytes of plain lines tell what a block has, and the most that is read at once.
+_SOME, _MOST = 1 << 19, 1 << 23
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
 _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
@@ -40,14 +44,14 @@ def blocks(
 
     A block has the `columns`, and those of the `optional` ones that the file has. `header` names
     the columns of a file without a header line. Rows count from 1, the header line included, empty
-    lines left out. MessageError names the row whose text is not what its column holds; DataError
-    one in which a number is empty.
+    lines left out. Text of few different words, such as a side, is best asked for as `WORD`: a
+    block then has each word once, and says which of them stands in a row. MessageError names the
+    row whose text is not what its column holds; DataError one in which a number is empty.
     """
-    first = int(header is None)
     names = list(header) if header is not None else _names(stream, name, columns)
     wanted = dict(columns) | {k: v for k, v in (optional or {}).items() if k in names}
-    row = first + 1
-    reading = _read(stream, names, first, wanted)
+    row = 1 + (header is None)
+    reading = _read(stream, names, header is None, wanted)
     while True:
         try:
             block = next(reading)
@@ -106,30 +110,12 @@ def _names(stream: Any, name: str, columns: Mapping[str, pa.DataType]) -> list[s
 
 
 def _read(
-    stream: BinaryIO, names: Sequence[str], skip: int, wanted: Mapping[str, pa.DataType]
+    stream: Any, names: Sequence[str], header: bool, wanted: Mapping[str, pa.DataType]
 ) -> Iterator[pa.RecordBatch]:
-    try:
-        reader = pacsv.open_csv(
-            stream,
-            pacsv.ReadOptions(
-                block_size=_BYTES,
-                column_names=list(names),
-                skip_rows=skip,
-                use_threads=getattr(stream, "ahead", False),
-            ),
-            pacsv.ParseOptions(),
-            pacsv.ConvertOptions(
-                column_types=dict(wanted), include_columns=list(wanted), null_values=[""]
-            ),
-        )
-    except pa.ArrowInvalid as error:
-        # A header and no rows, not even the end of its line: a day without trades.
-        if "Empty CSV file" in str(error) or "Could not skip" in str(error):
-            return
-        raise
+    """Yield the rows in batches of at least `_ROWS`, the last one excepted."""
     pending: list[pa.RecordBatch] = []
     rows = 0
-    for batch in reader:
+    for batch in _batches(stream, names, header, wanted):
         pending.append(batch)
         rows += batch.num_rows
         if rows >= _ROWS:
@@ -137,6 +123,52 @@ def _read(
             pending, rows = [], 0
     if rows:
         yield _joined(pending)
+
+
+def _batches(
+    stream: Any, names: Sequence[str], header: bool, wanted: Mapping[str, pa.DataType]
+) -> Iterator[pa.RecordBatch]:
+    if header:
+        stream.skip_line()
+    begun, size = header, _size(stream)
+    while len(text := stream.lines(size, ROOM)) > 2 * ROOM:
+        batch = plain(text, names, wanted)
+        if batch is None:
+            # An empty line before, which is skipped: what follows is not the beginning of a file.
+            stream.unread(b"\n" * begun + text[ROOM:-ROOM])
+            yield from _other(stream, names, int(begun), wanted)
+            return
+        begun = True
+        yield batch
+
+
+def _size(stream: Any) -> int:
+    """Return how many bytes at once make a block, but for a few rows more, by the first lines."""
+    lines: bytes = stream.lines(_SOME, 0)
+    stream.unread(lines)
+    return min(_MOST, (_ROWS + _ROWS // 8) * len(lines) // max(1, lines.count(b"\n")))
+
+
+def _other(
+    stream: Any, names: Sequence[str], skip: int, wanted: Mapping[str, pa.DataType]
+) -> Iterator[pa.RecordBatch]:
+    """Yield what is left of a stream, read by pyarrow."""
+    options = pacsv.ReadOptions(
+        block_size=_BYTES,
+        column_names=list(names),
+        skip_rows=skip,
+        use_threads=stream.ahead,
+    )
+    types = pacsv.ConvertOptions(
+        column_types=dict(wanted), include_columns=list(wanted), null_values=[""]
+    )
+    try:
+        reader = pacsv.open_csv(stream, options, pacsv.ParseOptions(), types)
+    except pa.ArrowInvalid as error:
+        if "Empty CSV file" in str(error):  # nothing but empty lines
+            return
+        raise
+    yield from reader
 
 
 def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:

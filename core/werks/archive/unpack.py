@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from isal import igzip, isal_zlib
 
-from ..errors import DataError, MessageError, WerksError
+from ..errors import DataError, MessageError, MissingError, WerksError
 from .ahead import Ahead
 
 CHUNK = 1 << 19
 # Deep enough that the thread does not starve while the consumer works on a whole batch.
 DEPTH = 8
+# The largest piece of memory whose return is a lesson to glibc: see `_keep_memory`.
+_LESSON = 31 << 20
 _LOCAL_HEADER = 30
 # isal's own error class is not typed as one.
 _UNPACK_ERRORS: Any = (
@@ -31,7 +34,8 @@ _UNPACK_ERRORS: Any = (
 class ByteStream:
     """The bytes of a file, unpacked; reads like a binary file and can be opened anew.
 
-    `name` is what errors call the file. With `ahead=False` all work is done in the caller's thread.
+    `name` is what errors call the file; behind a # it says which one of a zip is meant. With
+    `ahead=False` all work is done in the caller's thread.
     """
 
     def __init__(self, path: Path, name: str, ahead: bool = True) -> None:
@@ -42,6 +46,7 @@ class ByteStream:
         self._buffer = b""
         self._tail = b""
         self._error: WerksError | None = None
+        _keep_memory()
         chunks = _chunks(path, name)
         self._ahead = Ahead(chunks, DEPTH) if ahead else None
         self._chunks = iter(self._ahead or chunks)
@@ -58,6 +63,34 @@ class ByteStream:
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, fewer only at the end; all if it is negative."""
+        data = b"".join(self._parts(size))
+        size = len(data) if size < 0 else size
+        self._buffer = data[size:]
+        return data[:size]
+
+    def skip_line(self) -> None:
+        """Take the first line from the stream."""
+        self.first_line()
+        self._buffer = self._buffer.partition(b"\n")[2]
+
+    def lines(self, size: int, room: int) -> bytes:
+        """Return whole lines, about `size` bytes, between `room` zero bytes; fewer at the end.
+
+        The last line of the file is given an end. Bytes in which no line ends come as they are.
+        """
+        parts = self._parts(size)
+        last, self._buffer = parts[-1], b""
+        if sum(map(len, parts)) < size:
+            parts.append(b"" if last[-1:] in b"\n" else b"\n")
+        elif cut := last.rfind(b"\n") + 1:
+            parts[-1], self._buffer = last[:cut], last[cut:]
+        return b"".join([bytes(room), *parts, bytes(room)])
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back that were read last."""
+        self._buffer = data + self._buffer
+
+    def _parts(self, size: int) -> list[bytes]:
         parts, have = [self._buffer], len(self._buffer)
         while size < 0 or have < size:
             more = self._chunk()
@@ -65,10 +98,7 @@ class ByteStream:
                 break
             parts.append(more)
             have += len(more)
-        data = b"".join(parts)
-        size = len(data) if size < 0 else size
-        self._buffer = data[size:]
-        return data[:size]
+        return parts
 
     def _chunk(self) -> bytes:
         if self._error is not None:  # what broke off has no end to be read
@@ -83,7 +113,7 @@ class ByteStream:
 
     def _checked(self, more: bytes) -> bytes:
         # A spreadsheet writes 1.70027E+12 for a number of more than 11 digits: the rest is lost.
-        if b"E+" in more or self._tail + more[:1] == b"E+":
+        if self._tail + more[:1] == b"E+" or (b"E" in more and _has_cut(more)):
             raise DataError(
                 f"{self.name}: holds a number that a spreadsheet has cut (…E+…); fetch it again"
             )
@@ -114,6 +144,24 @@ class ByteStream:
         self.close()
 
 
+def _keep_memory() -> None:
+    """Let the C library keep the memory of a block for the next one.
+
+    By itself glibc gives pieces of this size back to the system and takes a fifth of the time of
+    reading to get them again. What it keeps follows the largest piece that was ever returned:
+    here one that is never written to, so that it costs nothing.
+    """
+    np.empty(_LESSON, np.uint8)
+
+
+def _has_cut(more: bytes) -> bool:
+    # Ten times as fast as a search for two bytes of which the first, as in ETHUSDT, is frequent.
+    letters = np.frombuffer(more, np.uint8)
+    found = letters[:-1] == ord("E")
+    found &= letters[1:] == ord("+")
+    return bool(found.any())
+
+
 def _chunks(path: Path, name: str) -> Iterator[bytes]:
     """Yield the unpacked bytes of a gzip, zip or plain file, told apart by their first bytes."""
     try:
@@ -127,7 +175,7 @@ def _chunks(path: Path, name: str) -> Iterator[bytes]:
                 yield from iter(lambda: unpacked.read(CHUNK), b"")
         elif magic[:2] == b"PK":
             yield from _unzipped(path, name)
-        elif name.endswith((".gz", ".zip")):
+        elif name.partition("#")[0].endswith((".gz", ".zip")):
             raise MessageError(
                 f"{name}: is not the kind of file that its name says; fetch it again"
             )
@@ -141,9 +189,16 @@ def _chunks(path: Path, name: str) -> Iterator[bytes]:
 
 
 def _unzipped(path: Path, name: str) -> Iterator[bytes]:
-    """Yield the bytes of a zip's only file, its CRC checked; zipfile itself unpacks with zlib."""
+    """Yield the bytes of a zip's only file, or of the one that stands behind # in `name`.
+
+    Its CRC is checked. zipfile itself unpacks with zlib.
+    """
     with zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if not info.is_dir()]
+    if wanted := name.partition("#")[2]:
+        members = [info for info in members if info.filename.rsplit("/", 1)[-1] == wanted]
+        if not members:
+            raise MissingError(f"{name}: there is no such file in the zip")
     if len(members) != 1:
         raise MessageError(
             f"{name}: holds {len(members)} files where one is expected; fetch it again"

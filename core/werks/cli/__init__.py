@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from .. import __version__
+from .loading import lasting
 
 _FILE = click.Path(path_type=Path)
 _PLUGIN = click.option(
@@ -90,7 +91,8 @@ def main() -> None:
 @_JSON
 def run(file: Path, plugins: tuple[Path, ...], as_json: bool, **given: Any) -> None:
     """Read what FILE asks for and is not there yet."""
-    from .run import run_file
+    with lasting():
+        from .run import run_file
 
     quiet = given.pop("quiet")
     sys.exit(run_file(file, plugins, given, "json" if as_json else "quiet" if quiet else "plain"))

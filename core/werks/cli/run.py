@@ -12,13 +12,15 @@ import click
 
 from ..errors import ConfigError, PluginError, WerksError
 from ..pipeline import Graph, Report, load, run
+from .loading import lasting
 from .show import Bars, Lines, summary
 
 
 def run_file(file: Path, plugins: tuple[Path, ...], given: Mapping[str, Any], manner: str) -> int:
     """Run a pipeline file and print what came of it; return the exit code."""
     try:
-        graph = _with(load(file, plugin_files=plugins), given)
+        with lasting():
+            graph = _with(load(file, plugin_files=plugins), given)
     except WerksError as error:
         return refuse(error, manner == "json")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -35,6 +35,7 @@ __all__ = [
     "COUNTED",
     "VERSION",
     "Commit",
+    "CommitKey",
     "Difference",
     "Gap",
     "GapKind",
@@ -71,10 +72,12 @@ class Ledger:
         """Let go of the database."""
         self._engine.dispose()
 
-    def commits(self, stream: Stream | None = None) -> dict[CommitKey, Commit]:
-        """Return what all sinks hold, by (stream, node, day, sink)."""
+    def commits(
+        self, stream: Stream | None = None, day: date | None = None
+    ) -> dict[CommitKey, Commit]:
+        """Return what all sinks hold, by (stream, node, day, sink); of a window if one is given."""
         found = {}
-        for row in self._all(COMMITS, *_of(COMMITS, stream)):
+        for row in self._all(COMMITS, *_of(COMMITS, stream, day)):
             commit = Commit(row.fingerprint, row.began, row.until, json.loads(row.receipt))
             found[_stream(row), row.node, row.day, row.sink] = commit
         return found
@@ -84,12 +87,16 @@ class Ledger:
         rows = self._all(MARKS, MARKS.c.day == day)
         return {(_stream(row), row.node): (row.fingerprint, json.loads(row.state)) for row in rows}
 
-    def windows(self, stream: Stream | None = None) -> list[WindowRecord]:
-        """Return all windows that were read, in order."""
+    def windows(self, stream: Stream | None = None, day: date | None = None) -> list[WindowRecord]:
+        """Return all windows that were read, or those of a stream and a day, in order."""
         names = [field.name for field in attrs.fields(WindowRecord)][1:]
-        rows = self._all(WINDOWS, *_of(WINDOWS, stream))
+        rows = self._all(WINDOWS, *_of(WINDOWS, stream, day))
         found = [WindowRecord(_stream(r), **{n: getattr(r, n) for n in names}) for r in rows]
         return sorted(found, key=lambda window: (str(window.stream), window.day))
+
+    def window(self, stream: Stream, day: date) -> WindowRecord | None:
+        """Return one window; None if it was not read."""
+        return next(iter(self.windows(stream, day)), None)
 
     def gaps(self, every: bool = False) -> list[Gap]:
         """Return the gaps that are suspected or open, or all that there ever were, in order."""
@@ -114,6 +121,7 @@ class Ledger:
         record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
         with self._begun("written") as db:
             _settle(db, key | {"kind": "day"}, "repaired", now)
+            _replace(db, LEASES, key, [])
             _replace(db, WINDOWS, key, [record | {"done_at": now}])
             for (node, sink), commit in commits.items():
                 values = attrs.asdict(commit) | {"receipt": json.dumps(commit.receipt)}
@@ -180,9 +188,12 @@ class Ledger:
             found.setdefault((_stream(row), row.day), []).append(difference)
         return found
 
-    def minutes(self) -> Iterator[tuple[Stream, date, bytes]]:
+    def minutes(
+        self, stream: Stream | None = None, day: date | None = None
+    ) -> Iterator[tuple[Stream, date, bytes]]:
         """Yield the minutes of windows that wait to be compared, oldest first."""
-        for row in sorted(self._all(MINUTES), key=lambda row: row.day):
+        rows = self._all(MINUTES, *_of(MINUTES, stream, day))
+        for row in sorted(rows, key=lambda row: row.day):
             yield _stream(row), row.day, row.rows
 
     def lease(self, stream: Stream, day: date, owner: str, seconds: float) -> str | None:
@@ -226,8 +237,11 @@ def _begin_writing(db: sa.Connection) -> None:
         db.execute(LEASES.delete().where(sa.false()))
 
 
-def _of(table: sa.Table, stream: Stream | None) -> list[sa.ColumnElement[bool]]:
-    return [] if stream is None else _where(table, attrs.asdict(stream))
+def _of(
+    table: sa.Table, stream: Stream | None, day: date | None = None
+) -> list[sa.ColumnElement[bool]]:
+    given = {} if stream is None else attrs.asdict(stream)
+    return _where(table, given if day is None else given | {"day": day})
 
 
 def _where(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:

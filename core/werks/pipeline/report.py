@@ -26,6 +26,8 @@ class StreamReport:
     first: date | None = None
     last: date | None = None
     written: Counter[str] = attrs.field(factory=Counter)
+    by_rest: int = 0
+    verified: Counter[bool | None] = attrs.field(factory=Counter)
 
 
 @attrs.define
@@ -107,6 +109,9 @@ class Report:
         }
 
 
+_RESULTS = {True: "equal", False: "different", None: "unknown"}
+
+
 def _plain(each: StreamReport) -> dict[str, Any]:
     return {
         "exchange": each.stream.exchange,
@@ -118,6 +123,8 @@ def _plain(each: StreamReport) -> dict[str, Any]:
         "rows": each.rows,
         "repeats": each.repeats,
         "holes": each.holes,
+        "by_rest": each.by_rest,
+        "verified": {_RESULTS[result]: count for result, count in each.verified.items()},
         "written": dict(each.written),
     }
 

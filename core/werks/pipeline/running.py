@@ -1,27 +1,47 @@
 """Run a plan: tasks side by side where nothing is carried, in order where something is."""
 
 import functools
+import os
 import pickle
+import socket
+import time
+import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import attrs
-
 from ..components import Stream, Window
 from ..config import Config, read
-from ..errors import ConfigError, MissingError, PluginError, WerksError
+from ..errors import (
+    ConfigError,
+    DataError,
+    ExchangeError,
+    MissingError,
+    PluginError,
+    UnavailableError,
+    WerksError,
+)
+from ..executors.inline import Inline
 from ..http import Http
-from ..ledger import Commit, Gap, Ledger, WindowRecord
+from ..ledger import Gap, Ledger
 from ..plugins import Plugins
+from ..verify import Verifier
+from .doors import beyond_rest
 from .graph import Graph
-from .plan import Chain, Day, FilePlan, Knowledge, Plan, began, fingerprint, make_plan
+from .knowledge import Knowledge
+from .plan import Again, Day, FilePlan, Plan, by_rest, make_plan, nanoseconds
+from .record import Recorder
 from .report import Report
-from .task import DAY, DayTask, Done, StreamTask, Task, midnight
-from .turns import in_turn
+from .task import Task
+from .tasks import Tasks
+from .turns import Waiting, in_turn
 from .work import Outcome, Progress, perform
+
+# A window is another process's for so long; that of a process that has died is free at once.
+_LEASE = 3600.0
+_PAUSE, _LONGEST = 2.0, 60.0
 
 
 def load(path: Path | str, now: datetime | None = None, plugin_files: Sequence[Path] = ()) -> Graph:
@@ -31,9 +51,17 @@ def load(path: Path | str, now: datetime | None = None, plugin_files: Sequence[P
     return graph
 
 
-def run(graph: Graph, progress: Progress | None = None, now: datetime | None = None) -> Report:
-    """Do all that is wanted and not done; errors of single windows are in the report."""
-    settings = graph.config.settings
+def run(
+    graph: Graph,
+    progress: Progress | None = None,
+    now: datetime | None = None,
+    again: Again | None = None,
+) -> Report:
+    """Do all that is wanted and not done; errors of single windows are in the report.
+
+    `again` names windows to read again, each with the door to take, whatever the ledger says.
+    """
+    settings, now = graph.config.settings, now or datetime.now(UTC)
     for node in graph.config.of("observer"):
         if not graph.config.plugins.manager.is_registered(node.component):
             graph.config.plugins.manager.register(node.component, f"observers.{node.name}")
@@ -41,12 +69,10 @@ def run(graph: Graph, progress: Progress | None = None, now: datetime | None = N
     with _executor(graph.config).executor(settings.workers) as executor:
         ledger = Ledger(settings.state, settings.name)
         try:
-            with Http(settings.tries) as http:
-                plan = make_plan(graph, ledger, http, now or datetime.now(UTC))
-                running = _Run(graph, ledger, plan, now or datetime.now(UTC))
-                return running.run(
-                    executor, functools.partial(perform, http=http, progress=progress)
-                )
+            with Http(settings.tries, quarantine=settings.quarantine) as http:
+                plan = make_plan(graph, ledger, http, now, again)
+                running = _Run(graph, ledger, plan, (now, again or {}), http)
+                return running.run(executor, progress)
         finally:
             ledger.close()
 
@@ -65,24 +91,34 @@ def perform_pickled(plugin_files: Sequence[Path], task: bytes) -> Outcome:
     Plugins(plugin_files)
     # Made by the process that started this one, a moment ago.
     unpickled: Task = pickle.loads(task)  # noqa: S301
-    with Http(unpickled.tries) as http:
+    with Http(unpickled.tries, quarantine=unpickled.quarantine) as http:
         return perform(unpickled, http)
 
 
 class _Run:
-    def __init__(self, graph: Graph, ledger: Ledger, plan: Plan, now: datetime) -> None:
-        self._graph = graph
-        self._ledger = ledger
-        self._plan = plan
-        self._now = now
-        self._known = Knowledge(graph, ledger)
-        self._report = Report.of(graph.config.settings.name, plan)
+    def __init__(
+        self,
+        graph: Graph,
+        ledger: Ledger,
+        plan: Plan,
+        given: tuple[datetime, Again],
+        http: Http,
+    ) -> None:
+        self._graph, self._ledger, self._plan, self._http = graph, ledger, plan, http
+        self._now, again = given
+        self._known = Knowledge(graph, ledger, again)
         self._hooks = graph.config.plugins.manager.hook
-        self._chains: dict[Stream, Chain] = {}
+        self._tasks = Tasks(graph, ledger, self._known, self._taken)
+        self._tasks.now = nanoseconds(self._now)
+        verifier = Verifier(ledger, http, self._now, self._hooks)
+        self._recorder = Recorder(ledger, self._known, self._tasks, self._hooks, verifier)
+        self._report = Report.of(graph.config.settings.name, plan)
         self._waiting = in_turn(plan)
-        self._running: dict[Future[Outcome], tuple[int, Task]] = {}
+        self._running: dict[Future[Outcome], tuple[int, Waiting, Task]] = {}
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
-    def run(self, executor: Executor, here: Callable[[Task], Outcome]) -> Report:
+    def run(self, executor: Executor, progress: Progress | None) -> Report:
+        here = functools.partial(perform, http=self._http, progress=progress)
         self._hooks.werks_run_started(plan=self._plan)
         self._tell_missing()
         try:
@@ -91,164 +127,148 @@ class _Run:
                 if self._running:
                     finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
                     for future in finished:
-                        number, task = self._running.pop(future)
-                        self._take(task, future.result())
-                        self._through(number)
+                        self._take(*self._running.pop(future), future.result())
+                else:
+                    self._pause()
         except BrokenExecutor as error:
             self._report.errors.append(("executor", WerksError(f"{error}; run again to go on")))
         except KeyboardInterrupt:
             self._report.stopped = True
             self._drain(executor)
+        finally:
+            self._ledger.release(self._owner)
         report = self._report.end()
         self._hooks.werks_run_ended(report=report)
         return report
 
     def _submit(self, executor: Executor, here: Callable[[Task], Outcome]) -> None:
         """Submit the next files that wait for nothing; a few more than there are workers."""
-        most = getattr(executor, "at_once", 1)
-        ready = [number for number, each in self._waiting.items() if not each.after]
+        most, now = getattr(executor, "at_once", 1), time.monotonic()
+        ready = [
+            number
+            for number, each in self._waiting.items()
+            if not each.after and each.not_before <= now
+        ]
         for number in ready[: most - len(self._running)]:
-            task = self._task(self._waiting.pop(number).plan)
+            waiting = self._waiting.pop(number)
+            task = self._tasks.make(waiting.plan, self._report)
             if task is None:
                 self._through(number)
-            elif getattr(executor, "here", False):
-                self._running[executor.submit(here, task)] = (number, task)
+                continue
+            # What asks an exchange's REST runs here: the hosts' budgets are kept in one place.
+            if getattr(executor, "here", False) or task.via != "archive":
+                future = Inline().executor(1).submit(here, task)
             else:
                 files = self._graph.config.plugins.files
                 future = executor.submit(perform_pickled, files, pickle.dumps(task))
-                self._running[future] = (number, task)
+            self._running[future] = (number, waiting, task)
 
-    def _through(self, number: int) -> None:
+    def _pause(self) -> None:
+        """Wait until the first of those that are to be tried again may be."""
+        times = [each.not_before for each in self._waiting.values() if not each.after]
+        if times:
+            time.sleep(max(0.0, min(times) - time.monotonic()))
+
+    def _through(self, number: int, instead: Sequence[int] = ()) -> None:
         for each in self._waiting.values():
-            each.after.discard(number)
+            if number in each.after:
+                each.after.discard(number)
+                each.after.update(instead)
 
     def _drain(self, executor: Executor) -> None:
         """Let the tasks that run come to their end and record them; start no other."""
         executor.shutdown(wait=True, cancel_futures=True)
-        for future, (_, task) in self._running.items():
+        for future, (_, waiting, task) in self._running.items():
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._take(task, future.result())
+                self._record(waiting.plan, task, future.result())
 
-    def _task(self, plan: FilePlan) -> Task | None:
-        """Return what must be done with a file now; None if nothing is left to do."""
-        streams, branch = [], plan.branch
-        for stream in dict.fromkeys(day.stream for day in plan.days):
-            mine = [day for day in plan.days if day.stream == stream]
-            task = self._stream_task(plan, stream, list(mine))
-            if task.days:
-                streams.append(task)
-            self._report.of_stream(stream).known += len(mine) - len(task.days)
-        if not streams:
-            return None
-        settings = self._graph.config.settings
-        targets = {node for each in streams for day in each.days for node in day.targets}
-        used = {
-            name for s in streams for d in s.days for sinks in d.targets.values() for name in sinks
-        }
-        sinks = {node.name: node.component for node in self._graph.config.of("sink")}
-        return Task(
-            file=plan.file,
-            door=branch.source.doors["archive"],
-            source=branch.source.name,
-            nodes=branch.above(frozenset(targets)),
-            schemas=branch.schemas,
-            sinks={name: sink for name, sink in sinks.items() if name in used},
-            streams=tuple(streams),
-            read_ahead=settings.read_ahead,
-            cache=settings.cache,
-            tries=settings.tries,
-        )
+    def _taken(self, stream: Stream, day: date) -> str | None:
+        """Take a window for this run; return which other run has it."""
+        other = self._ledger.lease(stream, day, self._owner, _LEASE)
+        if other is not None and _dead(other):
+            self._ledger.release(other)
+            other = self._ledger.lease(stream, day, self._owner, _LEASE)
+        return other
 
-    def _stream_task(self, plan: FilePlan, stream: Stream, days: list[Day]) -> StreamTask:
-        chain = self._chain(plan, stream, days[0].day)
-        while days and not self._redo(plan, chain, days[0]):
-            chain.passed(days.pop(0).day)
-        states, cut = chain.states, bool(days) and chain.cut(days[0].day)
-        tasks: list[DayTask] = []
-        # What is carried runs through every day of a file, wanted or not, from the first one on.
-        ahead = chain.copy()
-        for day in days:
-            redo = self._redo(plan, ahead, day)
-            settles = self._known.settles(stream, day.day, redo)
-            tasks.append(DayTask(day.day, day.until, redo, settles))
-            ahead.passed(day.day, redo)
-        while tasks and not tasks[-1].targets:
-            tasks.pop()
-        return StreamTask(stream, tuple(tasks), states, cut)
-
-    def _redo(self, plan: FilePlan, chain: Chain, day: Day) -> dict[str, tuple[str, ...]]:
-        window = (day.stream, day.day, day.until)
-        return self._known.redo(plan.branch, window, chain.began(day.day))
-
-    def _chain(self, plan: FilePlan, stream: Stream, first: date) -> Chain:
-        if stream not in self._chains:
-            start = plan.branch.source.start
-            self._chains[stream] = Chain(self._known, plan.branch, stream, min(start, first))
-        return self._chains[stream]
-
-    def _take(self, task: Task, outcome: Outcome) -> None:
-        """Record what came of a task."""
+    def _record(self, plan: FilePlan, task: Task, outcome: Outcome) -> None:
         for done in outcome.done:
-            self._record(task, done)
+            result = self._recorder.done(plan, task, done)
+            if done.minutes is not None:
+                self._report.of_stream(done.stream).verified[result] += 1
+            if task.via == "rest":
+                self._report.of_stream(done.stream).by_rest += 1
         self._report.add(outcome)
-        if outcome.error is not None:
-            self._failed(task, outcome)
 
-    def _record(self, task: Task, done: Done) -> None:
-        stream, day = done.stream, done.task.day
-        chain = self._chains[stream]
-        branch = self._branch(task)
-        digests = began(branch, chain.states, chain.cut(day))
-        commits = {
-            (node, sink): Commit(
-                fingerprint(branch, node, sink),
-                digests[node],
-                done.task.until,
-                {node: done.receipts[sink].get(node)},
-            )
-            for node, sinks in done.task.targets.items()
-            for sink in sinks
-        }
-        finished = done.task.until >= midnight(day) + DAY
-        marks = {
-            node: (branch.fingerprints[node], state)
-            for node, state in done.states.items()
-            if finished
-        }
-        self._ledger.done(_window(task, done, finished), commits, marks)
-        for (node, sink), commit in commits.items():
-            self._known.learn((stream, node, day, sink), commit)
-        chain.done(day)
-        window = Window(stream.exchange, stream.symbol, day)
-        self._hooks.werks_window_done(stream=stream, window=window, done=attrs.asdict(done))
-
-    def _branch(self, task: Task) -> Any:
-        return next(b for b in self._graph.branches if b.source.name == task.source)
-
-    def _failed(self, task: Task, outcome: Outcome) -> None:
-        """Record the windows that an error hit; a file that is not there yet is no error."""
-        error = outcome.error or RuntimeError()
+    def _take(self, number: int, waiting: Waiting, task: Task, outcome: Outcome) -> None:
+        """Record what came of a task; what failed is tried again, by another door if need be."""
+        self._record(waiting.plan, task, outcome)
+        error = outcome.error
+        if error is None:
+            self._through(number)
+            return
         through = {(done.stream, done.task.day) for done in outcome.done}
-        door, late = task.door, (self._now - task.door.lag).date()
-        for each in task.streams:
-            left = {day.day for day in each.days if (each.stream, day.day) not in through}
-            absent = isinstance(error, MissingError)
-            for day in sorted(left):
-                if absent and day >= late:
-                    self._report.waiting[each.stream, day] = "not published yet"
-                    self._hooks.werks_waiting(
-                        stream=each.stream, reason=f"{day}: not published yet"
-                    )
-                    continue
-                cause = f"the archive has no file of this day ({error})" if absent else str(error)
-                if absent:
-                    self._report.missing[each.stream, day] = cause
-                self._ledger.found([Gap(each.stream, day, "day", cause)])
-                window = Window(door.exchange, each.stream.symbol, day)
-                self._hooks.werks_window_failed(stream=each.stream, window=window, error=error)
-        if not isinstance(error, MissingError):
-            names = ", ".join(each.stream.symbol for each in task.streams)
-            self._report.errors.append((f"{door.exchange} {names}", error))
+        rounds = self._graph.config.settings.rounds
+        if isinstance(error, UnavailableError) and waiting.attempt < rounds:
+            self._again(number, waiting, through)
+            return
+        left = [
+            day
+            for each in task.streams
+            for day in waiting.plan.days
+            if day.stream == each.stream
+            and (day.stream, day.day) not in through
+            and any(day.day == mine.day for mine in each.days)
+        ]
+        by_rest_now = self._instead(waiting.plan, left, error)
+        self._through(number, by_rest_now)
+        moved = [day for new in by_rest_now for day in self._waiting[new].plan.days]
+        self._failed(waiting.plan, task, [day for day in left if day not in moved], error)
+
+    def _again(self, number: int, waiting: Waiting, through: set[tuple[Stream, date]]) -> None:
+        pause = min(_PAUSE**waiting.attempt, _LONGEST)
+        waiting.plan.days = [d for d in waiting.plan.days if (d.stream, d.day) not in through]
+        waiting.attempt += 1
+        waiting.not_before = time.monotonic() + pause
+        self._waiting[number] = waiting
+
+    def _instead(self, plan: FilePlan, left: Sequence[Day], error: WerksError) -> list[int]:
+        """Put days that the archive cannot give among those that REST is asked for."""
+        source = plan.branch.source
+        cause = isinstance(error, (DataError, ExchangeError))
+        if plan.door != "archive" or "rest" not in source.doors or not cause:
+            return []
+        numbers: list[int] = []
+        for day in sorted(left, key=lambda each: each.day):
+            if beyond_rest(source, day.day, self._now):
+                continue
+            new = by_rest(plan.branch, day.stream, day.day, str(error))
+            new.days.append(day)
+            number = max([*self._waiting, *(at for at, *_ in self._running.values()), -1]) + 1
+            carries = any(plan.branch.carried.values())
+            self._waiting[number] = Waiting(new, set(numbers[-1:]) if carries else set())
+            numbers.append(number)
+        return numbers
+
+    def _failed(self, plan: FilePlan, task: Task, left: Sequence[Day], error: WerksError) -> None:
+        """Record the windows that an error hit; a file that is not there yet is no error."""
+        absent = isinstance(error, MissingError) and task.via == "archive"
+        if task.via == "rest" and plan.reason:
+            error = WerksError(f"{plan.reason}; by REST instead: {error}")
+        for day in sorted(left, key=lambda each: (each.day, each.stream.symbol)):
+            stream = day.stream
+            if absent and day.day >= (self._now - task.door.lag).date():
+                self._report.waiting[stream, day.day] = "not published yet"
+                self._hooks.werks_waiting(stream=stream, reason=f"{day.day}: not published yet")
+                continue
+            cause = f"the archive has no file of this day ({error})" if absent else str(error)
+            if absent:
+                self._report.missing[stream, day.day] = cause
+            self._ledger.found([Gap(stream, day.day, "day", cause)])
+            window = Window(stream.exchange, stream.symbol, day.day)
+            self._hooks.werks_window_failed(stream=stream, window=window, error=error)
+        if left and not absent:
+            names = ", ".join(dict.fromkeys(day.stream.symbol for day in left))
+            self._report.errors.append((f"{plan.branch.source.door.exchange} {names}", error))
 
     def _tell_missing(self) -> None:
         gaps = [Gap(stream, day, "day", why) for (stream, day), why in self._plan.missing.items()]
@@ -260,19 +280,15 @@ class _Run:
             self._hooks.werks_waiting(stream=stream, reason=f"{day}: {reason}")
 
 
-def _window(task: Task, done: Done, finished: bool) -> WindowRecord:
-    return WindowRecord(
-        done.stream,
-        done.task.day,
-        "archive",
-        task.file.url,
-        done.task.until,
-        finished,
-        done.rows,
-        done.repeats,
-        done.holes,
-        done.size,
-        done.notional,
-        done.first_id,
-        done.last_id,
-    )
+def _dead(owner: str) -> bool:
+    """Tell whether the process that took a lease is known to be gone: it ran on this host."""
+    host, pid, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False

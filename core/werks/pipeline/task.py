@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..components import File, Receipt, State, Stream
 from ..config import Node
 from ..errors import WerksError
+from ..order import Ids
 
 DAY = 86_400 * 10**9
 
@@ -28,17 +29,25 @@ class DayTask:
 
 @attrs.frozen
 class StreamTask:
-    """The windows of one stream in a file, with what its nodes carry into the first of them."""
+    """The windows of one stream in a file, with what its nodes carry into the first of them.
+
+    `cursor` goes on by REST behind the window before; `verify` asks for its minutes.
+    """
 
     stream: Stream
     days: tuple[DayTask, ...]
     states: Mapping[str, State]
     cut: bool
+    cursor: str | None = None
+    verify: bool = False
 
 
 @attrs.frozen
 class Task:
-    """A file with all its streams, and the nodes that its rows go through."""
+    """What is read at once by one door, and the nodes that its rows go through.
+
+    `now` is when a snapshot was taken, in nanoseconds; `quarantine` keeps unreadable answers.
+    """
 
     file: File
     door: Any
@@ -50,27 +59,39 @@ class Task:
     read_ahead: bool = True
     cache: Path | None = None
     tries: int = 5
+    via: str = "archive"
+    now: int = 0
+    quarantine: Path | None = None
 
 
 @attrs.frozen
 class Done:
     """A window that every sink has committed, with the figures of what was read.
 
-    `holes` counts the trade ids that are left out; None where ids cannot tell.
+    `ids` tells of trade ids without a hole; None where ids cannot tell. `cursor` goes on behind it
+    by REST, `before` is the id of the last row that came from before it. `minutes` are packed.
     """
 
     stream: Stream
     task: DayTask
     rows: int
     repeats: int
-    holes: int | None
-    size: str
-    notional: str
+    ids: Ids | None
+    size: str | None
+    notional: str | None
     first_id: str | None
     last_id: str | None
     written: Mapping[str, int]
     receipts: Mapping[str, Receipt]
     states: Mapping[str, State]
+    minutes: bytes | None = None
+    cursor: str | None = None
+    before: str | None = None
+
+    @property
+    def holes(self) -> int | None:
+        """How many trade ids are left out; None where ids cannot tell."""
+        return None if self.ids is None else self.ids.holes
 
 
 def midnight(day: date) -> int:

@@ -9,10 +9,15 @@ from .task import DAY, midnight
 
 @attrs.define
 class Waiting:
-    """A file of the plan, and the numbers of those that must be through before it."""
+    """A file of the plan, and the numbers of those that must be through before it.
+
+    `attempt` counts the times it was tried, `not_before` is when it may be (`time.monotonic`).
+    """
 
     plan: FilePlan
     after: set[int]
+    attempt: int = 1
+    not_before: float = 0.0
 
 
 def in_turn(plan: Plan) -> dict[int, Waiting]:

@@ -10,6 +10,7 @@ from ..amounts import decimal, limbs, total
 from ..components import Receipt, State, Stream, Window, Writer
 from ..order import Holes, Repeats
 from ..schema import nanoseconds
+from ..verify.minutes import Minutes
 from .flow import Flow, Rows
 from .task import DAY, DayTask, Done, StreamTask, Task, midnight
 
@@ -29,6 +30,7 @@ class Windows:
         self._heard = heard
         self._states: Mapping[str, State] = stream.states
         self._cut = stream.cut
+        self._verify = stream.verify
         self._day: _Day | None = None
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -61,7 +63,9 @@ class Windows:
         return midnight(day) // DAY
 
     def _begin(self) -> None:
-        self._day = _Day(self._task, self._stream, self._left.pop(0), self._writers, self._states)
+        day = self._left.pop(0)
+        given = (self._writers, self._states, self._verify)
+        self._day = _Day(self._task, self._stream, day, *given)
         if self._cut:
             self._day.cut()
             self._cut = False
@@ -86,6 +90,7 @@ class _Day:
         day: DayTask,
         writers: Mapping[str, Writer],
         states: Mapping[str, State],
+        verify: bool,
     ) -> None:
         self.task = day
         self.number = midnight(day.day) // DAY
@@ -93,10 +98,15 @@ class _Day:
         self._writers = writers
         self._window = Window(stream.exchange, stream.symbol, day.day)
         self._flow = Flow(task.source, task.nodes, task.schemas, states)
-        self._repeats = Repeats()
-        self._holes = Holes(task.file.url) if task.door.continuity == "contiguous" else None
         self._schema = task.schemas[task.source]
-        self._rows = self._size = self._notional = 0
+        # Rows without an id (candles, open interest) are told apart by their time, by the core.
+        named = "trade_id" in self._schema.names
+        self._repeats = Repeats() if named else None
+        contiguous = named and task.door.continuity == "contiguous"
+        self._holes = Holes(task.file.url) if contiguous else None
+        self._minutes = Minutes(self._schema) if verify else None
+        self._rows = 0
+        self._sums = dict.fromkeys({"size", "notional"} & set(self._schema.names), 0)
         self._ids: tuple[Any, Any] | None = None
         self._written = dict.fromkeys(day.targets, 0)
 
@@ -109,16 +119,19 @@ class _Day:
             batch = batch.slice(0, int(np.searchsorted(time, self.task.until)))
         if not len(batch):
             return
-        batch = self._repeats.without(batch)
-        if not len(batch):
-            return
+        if self._repeats is not None:
+            batch = self._repeats.without(batch)
+            if not len(batch):
+                return
+            ids = batch["trade_id"]
+            self._ids = (self._ids[0] if self._ids else ids[0].as_py(), ids[len(ids) - 1].as_py())
         if self._holes is not None:
             self._holes.count(batch)
+        if self._minutes is not None:
+            self._minutes.push(batch)
         self._rows += len(batch)
-        self._size += total(limbs(batch["size"]))
-        self._notional += total(limbs(batch["notional"]))
-        ids = batch["trade_id"]
-        self._ids = (self._ids[0] if self._ids else ids[0].as_py(), ids[len(ids) - 1].as_py())
+        for name in self._sums:
+            self._sums[name] += total(limbs(batch[name]))
         self._write(self._window, self._flow.push(batch))
 
     def _write(self, window: Window, rows: Iterable[Rows]) -> None:
@@ -144,21 +157,25 @@ class _Day:
         return self._done(receipts, states)
 
     def _done(self, receipts: Mapping[str, Receipt], states: Mapping[str, State]) -> Done:
-        size, notional = (self._schema.field(name).type.scale for name in ("size", "notional"))
+        sums = {
+            name: format(decimal(value, self._schema.field(name).type.scale), "f")
+            for name, value in self._sums.items()
+        }
         first, last = self._ids or (None, None)
         return Done(
-            self._stream,
-            self.task,
-            self._rows,
-            self._repeats.found,
-            self._holes.found if self._holes is not None else None,
-            format(decimal(self._size, size), "f"),
-            format(decimal(self._notional, notional), "f"),
-            first,
-            last,
-            self._written,
-            receipts,
-            states,
+            stream=self._stream,
+            task=self.task,
+            rows=self._rows,
+            repeats=self._repeats.found if self._repeats is not None else 0,
+            ids=self._holes.found if self._holes is not None else None,
+            size=sums.get("size"),
+            notional=sums.get("notional"),
+            first_id=first,
+            last_id=last,
+            written=self._written,
+            receipts=receipts,
+            states=states,
+            minutes=self._minutes.packed(self.task.until) if self._minutes else None,
         )
 
 

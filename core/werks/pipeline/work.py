@@ -1,4 +1,6 @@
-"""One task: a file read once, through all transforms, into all sinks, window by window.
+"""One task: what one door gives, read once, through all transforms, into all sinks.
+
+It goes window by window.
 
 A task is plain data and so is its outcome, so it can run in this process or in another.
 """
@@ -8,24 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import attrs
-import numpy as np
 import pyarrow as pa
 
-from ..amounts import ints, limbs
-from ..archive import Ahead, ByteStream, fetched
-from ..components import File, Stream
-from ..errors import DataError, WerksError
+from ..components import Stream
+from ..errors import WerksError
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
-from ..schema import nanoseconds, same
-from .task import Done, StreamTask, Task, foreign, midnight
+from .rows import Rows, opened
+from .task import Done, StreamTask, Task, foreign
 from .windows import Windows
 
-# How many batches are parsed ahead of the transforms.
-_DEPTH = 2
 Progress = Callable[[Stream, int], None]
 
 
@@ -44,10 +40,8 @@ def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome
     done: list[Done] = []
     error: WerksError | None = None
     try:
-        content = getattr(task.door, "content", None)
-        own = content if not task.file.url.startswith(("http:", "https:")) else None
-        with fetched(task.file, http, task.cache, own) as path:
-            _Reading(task, path, progress or _quiet, done).run()
+        with opened(task, http) as rows:
+            _Reading(task, rows, progress or _quiet, done).run()
     except WerksError as failure:
         error = failure
     except Exception as failure:  # foreign code: a plugin or a sink
@@ -60,11 +54,11 @@ def _quiet(stream: Stream, rows: int) -> None:
 
 
 class _Reading:
-    """A file being read: straight through if it is in order, by way of temporary files if not."""
+    """What is read: straight through if it is in order, by way of temporary files if not."""
 
-    def __init__(self, task: Task, path: Path, progress: Progress, done: list[Done]) -> None:
+    def __init__(self, task: Task, rows: Rows, progress: Progress, done: list[Done]) -> None:
         self._task = task
-        self._path = path
+        self._opened = rows
         self._progress = progress
         self._done = done
         self._name = task.file.url
@@ -89,6 +83,7 @@ class _Reading:
             windows[symbol].take(batch)
         for each in windows.values():
             each.finish()
+        self._done[:] = [self._opened.known(done) for done in self._done]
 
     def _spool(self, folder: Path) -> dict[str, Spool]:
         spools: dict[str, Spool] = {}
@@ -109,24 +104,9 @@ class _Reading:
 
     def _batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield (symbol, rows) of the streams that are asked for, checked."""
-        with (
-            ByteStream(self._path, self._name, self._task.read_ahead) as stream,
-            ExitStack() as stack,
-        ):
-            checked = self._checked(stream)
-            if self._task.read_ahead:
-                ahead = Ahead(checked, _DEPTH)
-                stack.callback(ahead.stop)
-                checked = ahead
-            for batch in checked:
+        with self._opened.batches() as batches:
+            for batch in batches:
                 yield batch["symbol"][0].as_py(), batch
-
-    def _checked(self, stream: ByteStream) -> Iterator[pa.RecordBatch]:
-        wanted = [each.stream.symbol for each in self._task.streams]
-        for batch in self._task.door.read(self._task.file, stream, wanted):
-            if len(batch):
-                _check(batch, self._task.file)
-                yield batch
 
     @contextmanager
     def _windows(self) -> Iterator[dict[str, Windows]]:
@@ -157,31 +137,3 @@ class _Reading:
 
 def _nodes(task: StreamTask, sink: str) -> set[str]:
     return {node for day in task.days for node, sinks in day.targets.items() if sink in sinks}
-
-
-def _check(batch: pa.RecordBatch, file: File) -> None:
-    """Raise DataError, naming the trade, unless rows lie in the file's days and have amounts."""
-    time = nanoseconds(batch["timestamp"])
-    begin, end = midnight(file.start), midnight(file.stop)
-    _refuse(
-        (time < begin) | (time >= end),
-        batch,
-        file,
-        "lies outside of the file's days: a file of another day, or a time in another unit",
-    )
-    _refuse(same(batch["trade_id"], ""), batch, file, "has no id")
-    ordinary = np.ones(len(batch), bool)
-    if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
-        ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)
-    for name in ("price", "size"):
-        values = ints(limbs(batch[name]))
-        wrong = np.asarray(values <= 0, bool) & ordinary
-        _refuse(wrong, batch, file, f"has a {name} that is not above 0")
-
-
-def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str) -> None:
-    if wrong.any():
-        bad = int(np.argmax(wrong))
-        trade, when = batch["trade_id"][bad], int(nanoseconds(batch["timestamp"])[bad])
-        stamp = np.datetime64(when, "ns")
-        raise DataError(f"{file.url}: the trade {trade} of {stamp} {why}; fetch the file again")

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from ..http import Http
     from .loopback import Loopback
 
-# The kit's asserts say what they compared, as those of a test file do.
-pytest.register_assert_rewrite(
-    *(f"werks.testing.{name}" for name in ("archive", "shelf", "sink", "streams", "transform"))
+_ASSERTING = (
+    *("archive", "candles", "history", "rest", "shelf", "sink", "snapshot", "streams"),
+    *("tape", "transform"),
 )
+# The kit's asserts say what they compared, as those of a test file do.
+pytest.register_assert_rewrite(*(f"werks.testing.{name}" for name in _ASSERTING))
 
 
 @pytest.fixture

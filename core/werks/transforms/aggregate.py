@@ -5,13 +5,26 @@ from typing import ClassVar
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from ..amounts import sums
+from ..amounts import added
 from ..components import Seam, State, Step
 from ..hookspecs import hookimpl
-from ..schema import batch, empty, nanoseconds, scales, schema, times
-from .columns import amount, changes, columns, ends, only, plain, restored, taken, words
+from ..schema import batch, nanoseconds, scales, schema, times
+from .columns import (
+    Columns,
+    amount,
+    changes,
+    columns,
+    ends,
+    only,
+    plain,
+    remember,
+    restored,
+    words,
+)
+from .variance import Array
 
 
 @attrs.frozen
@@ -39,18 +52,16 @@ class _Aggregating:
         self._open = restored(schema, (state or {}).get("open"))
 
     def push(self, rows: pa.RecordBatch, node: str) -> Iterator[pa.RecordBatch]:
-        ticks = _fold(rows, self._schema)
-        if len(ticks) and self._open is not None:
-            # The open tick and the first new one are one tick or two.
-            seam = _fold(pa.concat_batches([self._open, ticks.slice(0, 1)]), self._schema)
-            if len(seam) == len(ticks) == 1:
-                self._open = seam
-                return
-            # As one batch: what comes after costs more for a batch than for a row.
-            ticks = pa.concat_batches([seam, ticks.slice(1)])
-        if len(ticks):
-            yield ticks.slice(0, len(ticks) - 1)
-            self._open = ticks.slice(len(ticks) - 1)
+        cells = columns(rows)
+        if len(cells):
+            ticks = _fold(cells.after(self._open), self._rules(cells), self._schema)
+            closed = len(ticks) - 1
+            self._open = ticks.source.slice(closed)
+            yield remember(ticks.to(closed, ticks.source.slice(0, closed)))
+
+    def _rules(self, cells: Columns) -> npt.NDArray[np.int8]:
+        given = [rows["tick_rule"] for rows in (self._open, cells.source) if rows is not None]
+        return np.concatenate([column.to_numpy() for column in given])
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
         if self._open is not None and nanoseconds(self._open["timestamp"])[0] < time:
@@ -69,31 +80,50 @@ class _Aggregating:
         return {"open": plain(self._open)}
 
 
-def _fold(rows: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _fold(cells: Columns, rules: npt.NDArray[np.int8], schema: pa.Schema) -> Columns:
     """Return a tick for each run of rows of one time and one taker's side."""
-    cells = columns(rows)
-    rows = cells.source
-    rule = rows["tick_rule"].to_numpy()
-    first = changes(cells.time, rule)
+    first = changes(cells.time, rules)
     last = ends(first, len(cells))
-    if not len(first):
-        return empty(schema)
-    return batch(
+    opened, price = cells.open[first], cells.price[last]
+    high, low = _extremes(cells, first)
+    size, notional = cells.size.sums(first), cells.notional.sums(first)
+    time, ticks = cells.time[first], added(cells.ticks, first)
+    rows = batch(
         schema,
-        **words(rows, len(first)),
-        timestamp=times(cells.time[first]),
-        received=taken(rows["received"], pa.array(last)),
+        **words(cells.source, len(first)),
+        timestamp=times(time),
+        received=cells.received(last),
         trade_id=cells.first_ids(first),
         last_trade_id=cells.last_ids(last),
-        tick_rule=pa.array(rule[first]),
-        price=amount(cells.price[last], schema, "price"),
-        size=amount(sums(cells.size, first), schema, "size"),
-        notional=amount(sums(cells.notional, first), schema, "notional"),
-        open=amount(cells.open[first], schema, "open"),
-        high=amount(np.maximum.reduceat(cells.high, first), schema, "high"),
-        low=amount(np.minimum.reduceat(cells.low, first), schema, "low"),
-        ticks=pa.array(np.add.reduceat(cells.ticks, first)),
+        tick_rule=pa.array(rules[first]),
+        price=amount(price, schema, "price"),
+        size=amount(size, schema, "size"),
+        notional=amount(notional, schema, "notional"),
+        open=amount(opened, schema, "open"),
+        high=amount(high, schema, "high"),
+        low=amount(low, schema, "low"),
+        ticks=pa.array(ticks),
     )
+    return Columns(rows, time, price, opened, high, low, size, notional, ticks)
+
+
+def _extremes(cells: Columns, first: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+    """Return the highest and the lowest price of each run.
+
+    Mostly the price stays what it is, so just the rows within runs that move it are looked at.
+    """
+    high, low = cells.high[first], cells.low[first]
+    new = np.zeros(len(cells), bool)
+    new[first] = True
+    moved = (cells.high[1:] != cells.high[:-1]) | (cells.low[1:] != cells.low[:-1])
+    rows = np.flatnonzero(moved & ~new[1:]) + 1
+    if len(rows):
+        runs = np.cumsum(new)[rows] - 1
+        starts = changes(runs)
+        at = runs[starts]
+        high[at] = np.maximum(high[at], np.maximum.reduceat(cells.high[rows], starts))
+        low[at] = np.minimum(low[at], np.minimum.reduceat(cells.low[rows], starts))
+    return high, low
 
 
 @hookimpl

@@ -8,13 +8,13 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ..amounts import ints, limbs, scaled, sums
+from ..amounts import added, limbs, scaled
 from ..components import Seam, State, Step, option
 from ..hookspecs import hookimpl
 from ..options import duration
-from ..schema import batch, empty, nanoseconds, scales, schema, times
+from ..schema import batch, kind, nanoseconds, scales, schema, times
+from .addends import Addends, Mask
 from .columns import (
     DAY,
     Columns,
@@ -25,7 +25,7 @@ from .columns import (
     only,
     plain,
     restored,
-    taken,
+    windows,
     words,
 )
 
@@ -74,25 +74,24 @@ class _Filtering:
         self._open = restored(schema, (state or {}).get("open"))
 
     def push(self, rows: pa.RecordBatch, node: str) -> Iterator[pa.RecordBatch]:
-        segments, significant = self._fold(rows)
-        if len(segments) and self._open is not None:
-            seam, _ = self._fold(pa.concat_batches([self._open, segments.slice(0, 1)]))
-            segments = segments.slice(1)
-            if len(segments) or significant:
-                yield seam
-                self._open = None
-            else:
-                yield seam.slice(0, len(seam) - 1)
-                self._open = seam.slice(len(seam) - 1)
-        if len(segments):
-            closed = len(segments) - (not significant)
-            yield segments.slice(0, closed)
-            self._open = None if significant else segments.slice(closed)
+        cells = columns(rows)
+        if not len(cells):
+            return
+        big = self._significant(cells)
+        if self._open is not None:
+            cells, big = cells.after(self._open), np.append(False, big)
+        ended = np.append(False, big[:-1]).cumsum()
+        first = changes(ended, windows(cells.time, self._window))
+        segments = _segments(cells, first, big, self._schema)
+        closed = len(segments) - (not big[-1])
+        self._open = segments.slice(closed) if closed < len(segments) else None
+        yield segments.slice(0, closed)
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            last = nanoseconds(self._open["timestamp"])
-            if self._windows(last)[0] != self._windows(np.array([time]))[0] and last[0] < time:
+            last = int(nanoseconds(self._open["timestamp"])[0])
+            ended, now = windows(np.array([last, time]), self._window)
+            if ended != now and last < time:
                 yield self._open
                 self._open = None
 
@@ -106,64 +105,47 @@ class _Filtering:
     def state(self) -> State:
         return {"open": plain(self._open)}
 
-    def _windows(self, time: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Return the start of each time's window; windows are counted from midnight."""
-        midnight = time - time % DAY
-        return np.asarray(midnight + (time - midnight) // self._window * self._window)
-
-    def _fold(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, bool]:
-        """Return the segments of these rows, and whether the last one ends with its own tick."""
-        cells = columns(rows)
-        if not len(cells):
-            return empty(self._schema), False
-        own = cells.source[self._column]
-        big = np.asarray(ints(limbs(own)) >= self._least, bool) & ~_nulls(own)
-        ended = np.concatenate(([False], big[:-1])).cumsum()
-        first = changes(ended, self._windows(cells.time))
-        return _segments(cells, first, big, self._schema), bool(big[-1])
+    def _significant(self, cells: Columns) -> Mask:
+        """Tell which rows stand for themselves."""
+        if kind(cells.source.schema) != "SIGNIFICANT":
+            own: Addends = getattr(cells, self._column)
+            return own.at_least(self._least)
+        given = cells.source[self._column]
+        known = given.is_valid().to_numpy(zero_copy_only=False)
+        return np.asarray(Addends.of(limbs(given)).at_least(self._least) & known)
 
 
 def _segments(
-    cells: Columns, first: npt.NDArray[np.int64], big: npt.NDArray[np.bool_], schema: pa.Schema
+    cells: Columns, first: npt.NDArray[np.int64], big: Mask, schema: pa.Schema
 ) -> pa.RecordBatch:
     """Return a row for each segment; `big` marks the ticks that stand for themselves."""
     last = ends(first, len(cells))
-    at, rows = pa.array(last), cells.source
-    left = pa.array(~big[last])
-    ticks = rows["ticks"] if "ticks" in rows.schema.names else pa.array(cells.ticks)
+    rows, left = cells.source, ~big[last]
+    ticks = rows["ticks"] if "ticks" in rows.schema.names else pa.array(np.ones(len(rows), int))
+    # A row that was left open is in front of those of the source, and never significant.
+    own = pa.array(np.where(left, 0, last - (len(cells) - len(rows))), mask=left)
     return batch(
         schema,
         **words(rows, len(first)),
         timestamp=times(cells.time[last]),
-        received=taken(rows["received"], at),
+        received=cells.received(last),
         trade_id=cells.first_ids(first),
         last_trade_id=cells.last_ids(last),
-        tick_rule=_unless(left, rows["tick_rule"].take(at)),
+        tick_rule=rows["tick_rule"].take(own),
         price=amount(cells.price[last], schema, "price"),
-        size=_unless(left, rows["size"].take(at)),
-        notional=_unless(left, rows["notional"].take(at)),
+        size=rows["size"].take(own),
+        notional=rows["notional"].take(own),
         open=amount(cells.open[first], schema, "open"),
         high=amount(np.maximum.reduceat(cells.high, first), schema, "high"),
         low=amount(np.minimum.reduceat(cells.low, first), schema, "low"),
-        ticks=_unless(left, ticks.take(at)),
-        total_size=amount(sums(cells.size, first), schema, "total_size"),
-        total_buy_size=amount(sums(cells.buy_size, first), schema, "total_buy_size"),
-        total_notional=amount(sums(cells.notional, first), schema, "total_notional"),
-        total_buy_notional=amount(sums(cells.buy_notional, first), schema, "total_buy_notional"),
-        total_ticks=pa.array(np.add.reduceat(cells.ticks, first)),
-        total_buy_ticks=pa.array(np.add.reduceat(cells.buy_ticks, first)),
+        ticks=ticks.take(own),
+        total_size=amount(cells.size.sums(first), schema, "total_size"),
+        total_buy_size=amount(cells.buy_size.sums(first), schema, "total_buy_size"),
+        total_notional=amount(cells.notional.sums(first), schema, "total_notional"),
+        total_buy_notional=amount(cells.buy_notional.sums(first), schema, "total_buy_notional"),
+        total_ticks=pa.array(added(cells.ticks, first)),
+        total_buy_ticks=pa.array(added(cells.buy_ticks, first)),
     )
-
-
-def _nulls(values: pa.Array) -> npt.NDArray[np.bool_]:
-    if not values.null_count:
-        return np.zeros(len(values), bool)
-    nulls: npt.NDArray[np.bool_] = values.is_null().to_numpy(zero_copy_only=False)
-    return nulls
-
-
-def _unless(left: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.if_else(left, pa.scalar(None, values.type), values)
 
 
 @hookimpl

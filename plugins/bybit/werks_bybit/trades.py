@@ -1,7 +1,7 @@
 """The trades that Bybit publishes day by day."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, BinaryIO, ClassVar, Literal
 
@@ -15,7 +15,7 @@ from werks import amounts
 from werks.archive import blocks, check, hrefs, stamped
 from werks.components import Continuity, File, Http, option
 from werks.hookspecs import hookimpl
-from werks.schema import Scales, batch, same, schema, word
+from werks.schema import WORD, Scales, batch, schema, word
 
 SCALES = Scales(price=10, size=10)
 # Bybit cuts an inverse trade's base amount to 8 digits: 93,598 of 93,598 rows of the 2019 capture.
@@ -24,8 +24,8 @@ _PRICE, _SIZE = pa.decimal128(38, SCALES.price), pa.decimal128(38, SCALES.size)
 _DERIVATIVES = {
     # Seconds with 0 to 6 decimals, trailing zeros dropped (captures: 2019 up to 6, 2023 up to 4).
     "timestamp": pa.decimal128(38, 9),
-    "symbol": pa.string(),
-    "side": pa.string(),
+    "symbol": WORD,
+    "side": WORD,
     "size": _SIZE,
     "price": _PRICE,
     "trdMatchID": pa.string(),
@@ -35,11 +35,12 @@ _SPOT = {
     "timestamp": pa.int64(),
     "price": _PRICE,
     "volume": _SIZE,
-    "side": pa.string(),
+    "side": WORD,
 }
-_RPI = {"RPI": pa.string(), "rpi": pa.string()}
+_RPI = {"RPI": WORD, "rpi": WORD}
+_SIDES, _SPOT_SIDES = {"Buy": 1, "Sell": -1}, {"buy": 1, "sell": -1}
 _FILE = re.compile(r"(?P<stem>.+?)[_-]?(?P<month>\d{4}-\d\d)(?P<day>-\d\d)?\.csv\.gz")
-_MARKED, _FLAG = pa.array(["1", "true"]), pa.scalar("rpi")
+_MARKED = ("1", "true")
 _DAY = timedelta(days=1)
 _MS = 1_000_000
 
@@ -97,9 +98,8 @@ class Trades:
         spot, symbol = self.market == "spot", file.symbols[0]
         if not spot:
             _same_symbol(block["symbol"], symbol, file, row)
-        words = ("buy", "sell") if spot else ("Buy", "Sell")
         ids = block["id" if spot else "trdMatchID"]
-        check(~same(ids, ""), file.url, row, lambda _: "the trade has no id")
+        check(_some(ids), file.url, row, lambda _: "the trade has no id")
         price = amounts.ints(amounts.limbs(block["price"]))
         size, notional = self._amounts(price, block["volume" if spot else "size"])
         stamps = block["timestamp"] if spot else amounts.limbs(block["timestamp"])
@@ -109,7 +109,7 @@ class Trades:
             symbol=word(symbol, block.num_rows),
             timestamp=stamped(stamps, _MS if spot else 1, file.url, row),
             trade_id=ids,
-            tick_rule=_taker(block["side"], words, file, row),
+            tick_rule=_taker(block["side"], _SPOT_SIDES if spot else _SIDES, file, row),
             price=block["price"],
             size=amounts.column(size, SCALES.size),
             notional=amounts.column(notional, SCALES.notional),
@@ -163,23 +163,37 @@ def _days(start: date, stop: date) -> set[date]:
 
 
 def _same_symbol(column: pa.Array, symbol: str, file: File, row: int) -> None:
-    check(same(column, symbol), file.url, row, lambda bad: f"is of {column[bad]}, not of {symbol}")
+    good = _meanings(column, lambda word: word == symbol)
+    check(good, file.url, row, lambda bad: f"is of {column[bad]}, not of {symbol}")
 
 
-def _taker(side: pa.Array, words: tuple[str, str], file: File, row: int) -> npt.NDArray[np.int8]:
+def _taker(side: pa.Array, signs: Mapping[str, int], file: File, row: int) -> npt.NDArray[np.int8]:
     """Return +1 where the taker bought, −1 where the taker sold."""
-    bought, sold = (same(side, word) for word in words)
-    check(bought | sold, file.url, row, lambda bad: f"side cannot be {side[bad].as_py()!r:.40}")
-    signs: npt.NDArray[np.int8] = bought.astype(np.int8) - sold.astype(np.int8)
-    return signs
+    taker = _meanings(side, lambda word: signs.get(word, 0)).astype(np.int8)
+    check(taker != 0, file.url, row, lambda bad: f"side cannot be {side[bad].as_py()!r:.40}")
+    return taker
+
+
+def _meanings(column: pa.DictionaryArray, meaning: Callable[[str], Any]) -> npt.NDArray[Any]:
+    """Return what the word of each row means; each word is looked at once."""
+    meanings = np.array([meaning(word) for word in column.dictionary.to_pylist()])
+    found: npt.NDArray[Any] = meanings[column.indices.to_numpy()]
+    return found
+
+
+def _some(ids: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return which ids are not empty."""
+    found: npt.NDArray[np.bool_] = pc.binary_length(ids).to_numpy() > 0
+    return found
 
 
 def _flags(block: pa.RecordBatch) -> pa.Array | None:
     """Return `rpi` for trades against retail price improvement orders, null for the others."""
     for name in _RPI:
         if name in block.schema.names:
-            marked = pc.is_in(pc.utf8_lower(block[name]), _MARKED)
-            return pc.if_else(marked, _FLAG, pa.scalar(None, pa.string()))
+            words = block[name].dictionary.to_pylist()
+            flags = ["rpi" if word.lower() in _MARKED else None for word in words]
+            return pa.array(flags, pa.string()).take(block[name].indices) if any(flags) else None
     return None
 
 

@@ -1,10 +1,10 @@
-"""The exchange's own side: its trades as published files, as REST pages, as websocket messages."""
+"""The exchange's own side: its trades as published files and as websocket messages."""
 
 import gzip
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,17 +22,20 @@ from .market import MARKETS, START, Draws, Tape
 
 HEADER = b"id,time,side,price,size\n"
 _DAY = timedelta(days=1)
-_MOST = 1000
 
 
 @attrs.frozen
 class Exchange:
-    """A simulated exchange; `faults` befall its `faulty_days`, or every day if none is named."""
+    """A simulated exchange; `faults` befall its `faulty_days`, or every day if none is named.
+
+    Trades of `lost_days` are neither in a file nor to be had by REST; candles tell of them.
+    """
 
     seed: int = 1
     trades_per_day: int = 30_000
     faults: tuple[Fault, ...] = ()
     faulty_days: tuple[date, ...] = ()
+    lost_days: tuple[date, ...] = ()
 
     def days(self, symbol: str, start: date, stop: date) -> Iterator[date]:
         """Yield the days from `start` to before `stop` that have a file."""
@@ -40,7 +43,7 @@ class Exchange:
         first = max(start, START)
         for number in range((stop - first).days):
             day = first + number * _DAY
-            if "missing_day" not in self.faults_of(day):
+            if day not in self.lost_days and "missing_day" not in self.faults_of(day):
                 yield day
 
     def faults_of(self, day: date) -> tuple[str, ...]:
@@ -48,7 +51,8 @@ class Exchange:
         return self.faults if not self.faulty_days or day in self.faulty_days else ()
 
     def tape(self, symbol: str, day: date) -> Tape:
-        """Return what was traded on a day, without faults."""
+        """Return what was traded on a day, without faults; MissingError if there is no market."""
+        _known(symbol)
         return market.tape(self.seed, symbol, day, self.trades_per_day)
 
     def published(self, symbol: str, start: date, stop: date) -> Iterator[tuple[str, bytes]]:
@@ -67,38 +71,22 @@ class Exchange:
         text = io.BytesIO()
         text.write(HEADER)
         options = pacsv.WriteOptions(include_header=False, quoting_style="none")
-        pacsv.write_csv(_table(tape).take(order), text, options)
+        pacsv.write_csv(table(tape).take(order), text, options)
         body = text.getvalue()
         if "mangled" in wrong:
             body = mangled(body)
         packed = gzip.compress(body, compresslevel=1, mtime=0)
         return truncated(packed) if "truncated" in wrong else packed
 
-    def page(self, query: Mapping[str, str]) -> bytes:
-        """Return a page of trades, oldest first: `symbol`, `limit`, and `start` (µs) or `after`.
-
-        `after` is the id of a trade that the page follows. A page ends where a day ends.
-        """
-        symbol, limit = query["symbol"], min(_MOST, int(query.get("limit", _MOST)))
+    def day_of(self, symbol: str, trade_id: int) -> date:
+        """Return the day of a trade."""
         _known(symbol)
-        if "after" in query:
-            first = int(query["after"]) + 1
-            day = market.day_of(self.seed, symbol, first, self.trades_per_day)
-            tape = self.tape(symbol, day)
-            begin = first - int(tape.ids[0])
-        else:
-            time = int(query["start"])
-            day = max(START, date(1970, 1, 1) + timedelta(microseconds=time))
-            tape = self.tape(symbol, day)
-            begin = int(np.searchsorted(tape.times, time))
-            if begin == len(tape):
-                tape, begin = self.tape(symbol, day + _DAY), 0
-        return json.dumps({"trades": _spelt(_table(tape).slice(begin, limit))}).encode()
+        return market.day_of(self.seed, symbol, trade_id, self.trades_per_day)
 
     def messages(self, symbol: str, day: date) -> Iterator[str]:
         """Yield what the websocket sends on a day: a message for each moment with trades."""
         tape = self.tape(symbol, day)
-        trades = _spelt(_table(tape))
+        trades = spelt(table(tape))
         starts = np.flatnonzero(np.diff(tape.times, prepend=-1)).tolist()
         for begin, end in zip(starts, [*starts[1:], len(tape)], strict=True):
             said = {"event": "trades", "symbol": symbol, "trades": trades[begin:end]}
@@ -115,7 +103,7 @@ def _known(symbol: str) -> None:
         raise MissingError(f"sim has no market {symbol}; it has {', '.join(MARKETS)}")
 
 
-def _table(tape: Tape) -> pa.Table:
+def table(tape: Tape) -> pa.Table:
     """Return the columns of a day file; amounts have as many digits as their market has."""
     sides = pa.DictionaryArray.from_arrays(pa.array((tape.sides + 1) // 2), ["sell", "buy"])
     prices = amounts.column(amounts.from_ints(tape.prices), tape.market.price_digits)
@@ -124,9 +112,9 @@ def _table(tape: Tape) -> pa.Table:
     return pa.table(columns)
 
 
-def _spelt(table: pa.Table) -> list[dict[str, Any]]:
+def spelt(trades: pa.Table) -> list[dict[str, Any]]:
     """Return trades as REST and websocket spell them: amounts are text."""
     for at, name in ((3, "price"), (4, "size")):
-        table = table.set_column(at, name, table[name].cast(pa.string()))
-    trades: list[dict[str, Any]] = table.to_pylist()
-    return trades
+        trades = trades.set_column(at, name, trades[name].cast(pa.string()))
+    rows: list[dict[str, Any]] = trades.to_pylist()
+    return rows

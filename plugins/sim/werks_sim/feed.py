@@ -1,10 +1,10 @@
 """The websocket door: the same trades, as they happen."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar
 
 import attrs
+import msgspec
 import pyarrow as pa
 from attrs.validators import ge
 
@@ -13,6 +13,22 @@ from werks.errors import MessageError, RejectedError
 from werks.hookspecs import hookimpl
 
 from . import wire
+
+
+class _Said(msgspec.Struct):
+    event: str
+    symbol: str = ""
+    reason: str = ""
+    trades: list[wire.Trade] | None = None
+
+
+@attrs.frozen
+class Heard:
+    """A trade as it was heard; `received` is our clock in ns."""
+
+    symbol: str
+    trade: wire.Trade
+    received: int
 
 
 @attrs.frozen
@@ -52,26 +68,26 @@ class Conversation:
     def opened(self) -> Iterator[str]:
         """Yield what is sent once the connection is open."""
         for symbol in self.symbols:
-            yield json.dumps({"op": "subscribe", "symbol": symbol})
+            yield msgspec.json.encode({"op": "subscribe", "symbol": symbol}).decode()
 
-    def heard(self, message: str, received: int) -> Iterable[wire.Trade]:
+    def heard(self, message: str, received: int) -> Iterable[Heard]:
         """Return the trades of a message that came at a time (ns); acks and pongs have none."""
         try:
-            said = json.loads(message)
-            event = said["event"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise MessageError(f"{self.url}: cannot be read: {message[:200]!r}") from error
-        if event == "trades":
-            return wire.trades(said.get("trades"), str(said.get("symbol")), self.url, received)
-        if event == "refused":
-            raise RejectedError(f"{self.url}: {said.get('symbol')}: {said.get('reason')}")
-        if event in ("subscribed", "pong"):
+            said = msgspec.json.decode(message, type=_Said)
+        except msgspec.DecodeError as error:
+            raise MessageError(f"{self.url}: cannot be read: {error}: {message[:200]!r}") from error
+        if said.event == "trades" and said.trades is not None:
+            return [Heard(said.symbol, trade, received) for trade in said.trades]
+        if said.event == "refused":
+            raise RejectedError(f"{self.url}: {said.symbol}: {said.reason}")
+        if said.event in ("subscribed", "pong"):
             return ()
-        raise MessageError(f"{self.url}: unknown event {str(event)[:80]!r}")
+        raise MessageError(f"{self.url}: cannot be read: {message[:200]!r}")
 
-    def columns(self, heard: Sequence[wire.Trade]) -> pa.RecordBatch:
+    def columns(self, heard: Sequence[Heard]) -> pa.RecordBatch:
         """Return trades as rows; called when rows are flushed, not for each message."""
-        return wire.columns(heard, self.url)
+        trades, symbols = [each.trade for each in heard], [each.symbol for each in heard]
+        return wire.columns(trades, symbols, self.url, [each.received for each in heard])
 
 
 @hookimpl

@@ -43,6 +43,7 @@ class Trades:
     )
     faults: tuple[Fault, ...] = option((), help="what is wrong with the files of faulty days")
     faulty_days: tuple[date, ...] = option((), help="the days with faults; left out: every day")
+    lost_days: tuple[date, ...] = option((), help="the days whose trades nobody has any more")
     archive_url: str = option(
         "", help="where published files are; left out: they are made on the spot", identity=False
     )
@@ -85,7 +86,8 @@ class Trades:
         yield self._exchange().file(file.symbols[0], file.start)
 
     def _exchange(self) -> Exchange:
-        return Exchange(self.seed, self.trades_per_day, self.faults, self.faulty_days)
+        faulty = (self.faults, self.faulty_days, self.lost_days)
+        return Exchange(self.seed, self.trades_per_day, *faulty)
 
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ...amounts import Prefix, from_ints
 from ...components import State
+from ..addends import Addends
 from ..columns import DAY, Columns
+from .prefix import Prefix
 from .step import Cut
 
 Times = npt.NDArray[np.int64]
@@ -42,8 +43,9 @@ class Threshold:
     def cut(self, cells: Columns, open_: pa.RecordBatch | None) -> Cut:
         """Return where the sum reaches the threshold, or a period ends."""
         given = getattr(cells, self._by)
-        prefix = Prefix(given if given.ndim > 1 else from_ints(given))
-        periods, days = _period(cells.time, self._reset), cells.time // DAY
+        prefix = Prefix(given if isinstance(given, Addends) else Addends.of_ints(given))
+        periods = _period(cells.time, self._reset)
+        days = cells.time // DAY if self._adaptive else periods
         same = self._period in (None, int(periods[0]))
         if not same:
             self._sum = 0

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ...amounts import from_ints, limbs
 from ...components import State
 from ...schema import batch, nanoseconds, times
-from ..columns import DAY, Columns, amount, changes, plain, restored, words
+from ..columns import DAY, Columns, amount, changes, plain, restored, windows, words
 from .step import Cut
 
 Times = npt.NDArray[np.int64]
@@ -28,10 +28,9 @@ class Clock:
         self._torn = False  # the open bar has no row after a gap yet
 
     def _starts(self, time: Times) -> Times:
-        midnights: Times = time - time % DAY
-        anchor = np.full(len(time), _MONDAY) if self._width > DAY else midnights
-        starts: Times = time - (time - anchor) % self._width
-        return starts
+        if self._width <= DAY:
+            return windows(time, self._width)
+        return np.asarray(time - (time - _MONDAY) % self._width)
 
     def _ends(self, starts: Times) -> Times:
         """Return where windows end; an odd width's last window of a day ends at midnight."""

@@ -6,19 +6,23 @@ Nothing here opens a connection, a database or a data file.
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from .errors import ConfigError, PluginError
-from .options import moment, nearest, structure, unknown
-from .plugins import DOORS, Plugins
+from ..errors import ConfigError, PluginError
+from ..options import moment, nearest, structure, unknown
+from ..plugins import DOORS, Plugins
+from .beside import Beside
+from .nodes import Config, Node, Settings, SourceNode, is_pattern
+
+__all__ = ["Config", "Node", "Settings", "SourceNode", "is_pattern", "read"]
 
 # The doors that a run can go through so far; the others are offered by plugins for later versions.
-WALKED = {"archive"}
+WALKED = ("archive", "rest", "snapshot")
 KINDS = {"sources": "source", "transforms": "transform", "sinks": "sink", "observers": "observer"}
 _HEADER = re.compile(
     r"""^\s*\[\s*(sources|transforms|sinks)\s*\.\s*["']?([^\]"']+?)["']?\s*\]""", re.M
@@ -26,62 +30,6 @@ _HEADER = re.compile(
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 Problems = list[tuple[str, str]]
-
-
-@attrs.frozen
-class Settings:
-    """The table [pipeline]."""
-
-    name: str = "pipeline"
-    state: str = "werks.db"
-    cache: Path | None = None
-    executor: str = "inline"
-    workers: int = attrs.field(default=0, validator=attrs.validators.ge(0))
-    read_ahead: bool = True
-    tries: int = attrs.field(default=5, validator=attrs.validators.ge(1))
-
-
-@attrs.frozen
-class Node:
-    """A transform, sink or observer of the file; `options` are as they were written."""
-
-    name: str
-    kind: str
-    type: str
-    component: Any
-    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-    inputs: tuple[str, ...] = ()
-
-
-@attrs.frozen
-class SourceNode:
-    """A source of the file: what to read, from when until when, by which doors.
-
-    `stop` is exclusive; None goes on for ever. `doors` holds a component for each door.
-    """
-
-    name: str
-    type: str
-    symbols: tuple[str, ...]
-    start: date
-    stop: datetime | None
-    doors: Mapping[str, Any]
-    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
-
-
-@attrs.frozen
-class Config:
-    """A pipeline file that can be run, as far as can be told without running it."""
-
-    path: Path
-    settings: Settings
-    sources: Mapping[str, SourceNode]
-    nodes: Mapping[str, Node]
-    plugins: Plugins = attrs.field(repr=False)
-
-    def of(self, kind: str) -> list[Node]:
-        """Return the nodes of one kind in the file's order."""
-        return [node for node in self.nodes.values() if node.kind == kind]
 
 
 def read(path: Path, now: datetime, plugin_files: Sequence[Path] = ()) -> Config:
@@ -229,17 +177,40 @@ class _Reading:
 
     def _source(self, where: str, name: str, options: dict[str, Any]) -> SourceNode | None:
         type_ = options.pop("type")
-        symbols = self._symbols(where, options.pop("symbols", None))
-        start = self._moment(f"{where}.start", options.pop("start", None), required=True)
+        classes = self._classes(f"{where}.type", "source", type_)
+        listed = "werks_snapshots" in classes
+        symbols = self._symbols(where, options.pop("symbols", ["*"] if listed else None))
+        today = self.now.date() if listed else None  # a list is of now and of no other day
+        start = self._moment(f"{where}.start", options.pop("start", today), required=True)
         stop = self._moment(f"{where}.stop", options.pop("stop", None))
-        via = options.pop("via", None)
+        via, verify = options.pop("via", None), options.pop("verify", False)
         if start and stop and stop <= start:
             self.problems.append((f"{where}.stop", f"{stop:%Y-%m-%d} is not after start"))
-        classes = self._classes(f"{where}.type", "source", type_)
         doors = self._doors(where, classes, via, options)
         if not (classes and symbols and start and doors):
             return None
-        return SourceNode(name, type_, symbols, start.date(), stop, doors, options)
+        beside = Beside(self.plugins, type_, options)
+        candles = self._candles(where, beside, verify)
+        instruments = None
+        if any(map(is_pattern, symbols)):
+            instruments = doors.get("snapshot") or beside.find("instruments", "werks_snapshots")
+            if instruments is None:
+                problem = "the plugin lists no instruments: name each symbol"
+                self.problems.append((f"{where}.symbols", problem))
+        given = (type_, symbols, start.date(), stop, doors, options, candles, instruments)
+        return SourceNode(name, *given)
+
+    def _candles(self, where: str, beside: Beside, verify: Any) -> Any:
+        """Return what a source is compared with, None if it need not be."""
+        if not isinstance(verify, bool):
+            self.problems.append((f"{where}.verify", f"true or false is expected, not {verify!r}"))
+        elif verify:
+            candles = beside.find("candles", "werks_histories")
+            if candles is None:
+                problem = "the plugin has no candles to compare with"
+                self.problems.append((f"{where}.verify", problem))
+            return candles
+        return None
 
     def _symbols(self, where: str, given: Any) -> tuple[str, ...]:
         if given is None:
@@ -272,10 +243,11 @@ class _Reading:
             has = ", ".join(offered)
             self.problems.append((f"{where}.via", f"a list out of the doors it has: {has}"))
             return {}
-        if not set(chosen) & WALKED:
-            walked = " or ".join(sorted(WALKED))
-            self.problems.append((f"{where}.via", f"this version reads by the {walked} only"))
+        if not set(chosen) & set(WALKED):
+            walked = ", ".join(WALKED)
+            self.problems.append((f"{where}.via", f"this version reads by {walked} only"))
             return {}
+        chosen = [door for door in offered if door in chosen]
         # A door takes the options that it has; what no door has is misspelt.
         fields = {door: [f.name for f in attrs.fields(cls)] for door, cls in offered.items()}
         known = list(dict.fromkeys(name for names in fields.values() for name in names))

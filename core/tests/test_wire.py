@@ -1,0 +1,155 @@
+"""Words of JSON become columns exactly as they were written, or an error that names the row."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pyarrow as pa
+import pytest
+
+from werks.errors import DataError, MessageError
+from werks.wire import decimals, epoch, iso, ticks, utc
+
+URL = "https://x.test/trades"
+NOON = 1_704_110_400_000_000_000  # 2024-01-01 12:00
+
+
+def _one(value, scale=2, **how):
+    return decimals([value], scale, URL, "price", **how)[0].as_py()
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        *(("1.25", "1.25"), ("1.2", "1.20"), ("7", "7.00"), ("-0.01", "-0.01")),
+        *(("1.250000", "1.25"), ("1E2", "100"), ("25e-2", "0.25"), ("0", "0")),
+        *((7, "7.00"), (Decimal("1.25"), "1.25"), (Decimal("1E+3"), "1000")),
+        ("9" * 36, "9" * 36),
+    ],
+)
+def test_a_number_stays_what_it_is(written, number):
+    assert _one(written) == Decimal(number)
+
+
+def test_numbers_are_a_column_of_the_scale_and_none_is_null():
+    column = decimals(["1.5", None, Decimal("1E-8")], 8, URL, "price")
+    assert column.type == pa.decimal128(38, 8)
+    assert column.to_pylist() == [Decimal("1.5"), None, Decimal("0.00000001")]
+    assert decimals([], 8, URL, "price").type == pa.decimal128(38, 8)
+
+
+@pytest.mark.parametrize("word", ["", "x", "many", "0x10", "1,5", "1.2.3", "NaN", "Infinity", "."])
+def test_a_word_that_is_no_number_is_named_with_its_row(word):
+    with pytest.raises(DataError, match=rf"^{URL}: row 2: price cannot be .*number is expected"):
+        decimals(["1", word], 2, URL, "price")
+
+
+@pytest.mark.parametrize("how", [{}, {"rounded": True}])
+def test_a_number_beyond_all_digits_is_refused(how):
+    with pytest.raises(DataError, match="row 1: price cannot be"):
+        _one("9" * 37, **how)
+
+
+@pytest.mark.parametrize("number", ["1.255", "0.001", Decimal("1E-3"), "1e-7"])
+def test_digits_that_the_scale_does_not_have_are_refused(number):
+    with pytest.raises(DataError, match=r"row 2: price .* more than 2 digits .*update the plugin"):
+        decimals(["1", number], 2, URL, "price")
+
+
+@pytest.mark.parametrize(
+    ("noisy", "number"),
+    [
+        ("0.30000000000000004", "0.30"),
+        ("1.005", "1.00"),
+        ("1.015", "1.02"),
+        (Decimal("-1.005"), "-1.00"),
+        ("1e-30", "0"),
+        (f"0.{'1' * 60}", "0.11"),
+    ],
+)
+def test_noise_is_rounded_half_even_where_that_is_asked_for(noisy, number):
+    assert _one(noisy, rounded=True) == Decimal(number)
+
+
+@pytest.mark.parametrize("word", ["1_000", " 1", "٣"])
+def test_what_only_python_takes_for_a_number_is_refused(word):
+    with pytest.raises(DataError):
+        _one(word)
+
+
+@pytest.mark.parametrize("unit", [1, 1000, 10**6, 10**9])
+def test_a_time_since_1970_is_in_nanoseconds(unit):
+    assert epoch([NOON // unit, NOON // unit + 60], unit, URL).tolist() == [NOON, NOON + 60 * unit]
+
+
+@pytest.mark.parametrize("unit", [1000, 10**6, 10**9])
+def test_a_time_in_another_unit_is_named_with_its_row(unit):
+    for other in (unit * 1000, unit // 1000):
+        with pytest.raises(DataError, match=rf"^{URL}: row 2: timestamp \d+ is not a time in"):
+            epoch([NOON // unit, NOON // other], unit, URL)
+
+
+@pytest.mark.parametrize("time", [0, -1, 2**63 - 1])
+def test_a_time_that_is_none_is_refused(time):
+    with pytest.raises(DataError, match="row 1: timestamp"):
+        epoch([time], 10**6, URL)
+
+
+def test_a_time_that_fits_into_no_column_is_refused():
+    with pytest.raises(DataError, match="too great"):
+        epoch([2**64], 1, URL)
+
+
+@pytest.mark.parametrize("time", [1_704_110_400.5, Decimal("1704110400.5")])
+def test_a_part_of_a_unit_is_not_cut(time):
+    with pytest.raises((DataError, TypeError)):
+        epoch([time], 10**9, URL)
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        *(("2024-01-01T12:00:00Z", 0), ("2024-01-01 12:00:00", 0)),
+        *(("2024-01-01T12:00:00.5Z", 500_000_000), ("2024-01-01T12:00:00.123456789Z", 123_456_789)),
+        *(("2024-01-01T12:00:00+00:00", 0), ("2024-01-01T12:00:00.000001-0000", 1000)),
+    ],
+)
+def test_a_written_time_is_exact_to_the_nanosecond(text, more):
+    assert iso([text], URL).tolist() == [NOON + more]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "2024-01-01", "2024-01-01T12:00:00+01:00", "2024-01-01T12:00"),
+        *("2024-01-01T12:00:00.1234567890Z", "٢٠٢٤-01-01T12:00:00Z"),
+    ],
+)
+def test_a_text_that_is_no_time_in_utc_is_named_with_its_row(text):
+    with pytest.raises(MessageError, match=rf"^{URL}: row 2: .* is not a time in UTC"):
+        iso(["2024-01-01T12:00:00Z", text], URL)
+
+
+@pytest.mark.parametrize("text", ["2024-02-30T00:00:00Z", "2024-01-01T24:00:00Z"])
+def test_a_day_or_an_hour_that_there_is_not_is_refused(text):
+    with pytest.raises(MessageError, match=rf"^{URL}: .*out of range"):
+        iso([text], URL)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_a_year_beyond_the_column_is_refused(text):
+    with pytest.raises((MessageError, DataError)):
+        iso([text], URL)
+
+
+def test_no_rows_are_no_rows():
+    assert len(iso([], URL)) == len(epoch([], 1, URL)) == len(ticks([])) == 0
+
+
+def test_a_datetime_is_cut_to_the_microsecond():
+    assert utc(NOON + 1_999) == datetime(2024, 1, 1, 12, 0, 0, 1, tzinfo=UTC)
+    assert utc(-1) == datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+def test_the_taker_bought_sold_or_is_unknown():
+    rules = ticks([True, False, None])
+    assert (rules.tolist(), rules.dtype.name) == ([1, -1, 0], "int8")

@@ -1,0 +1,58 @@
+"""The words that doors, transforms and sinks share: streams, windows, files."""
+
+from datetime import date
+from typing import Any, Literal
+
+import attrs
+
+Seam = Literal["day", "never"]
+Continuity = Literal["contiguous", "increasing", "unique", "none"]
+State = dict[str, Any]
+Receipt = dict[str, Any]
+
+
+@attrs.frozen
+class Stream:
+    """One market's rows of one component, for example (bybit-inverse, BTCUSD, bybit.trades)."""
+
+    exchange: str
+    symbol: str
+    component: str
+
+    def __str__(self) -> str:
+        return f"{self.exchange} {self.symbol}"
+
+
+@attrs.frozen
+class Window:
+    """A whole UTC day of one stream; `day=None` is the remainder that is still open."""
+
+    exchange: str
+    symbol: str
+    day: date | None
+
+    @property
+    def name(self) -> str:
+        """The day as YYYY-MM-DD, or `open`."""
+        return self.day.isoformat() if self.day else "open"
+
+
+@attrs.frozen
+class File:
+    """A published file: a day, a month, of one symbol or of many.
+
+    `start` and `stop` are the days that it covers, `stop` exclusive. Where a zip holds several
+    files, the one that is meant stands behind a # in `url`. `checksum` is `sha256:<hex>` or the
+    URL of a file that holds one, empty where none is published.
+    """
+
+    url: str
+    start: date
+    stop: date
+    symbols: tuple[str, ...]
+    checksum: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the URL."""
+        return self.url.rsplit("/", 1)[-1]

@@ -1,0 +1,88 @@
+"""What a pipeline file says, as plain data."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+
+from ..plugins import Plugins
+
+
+@attrs.frozen
+class Settings:
+    """The table [pipeline]."""
+
+    name: str = "pipeline"
+    state: str = "werks.db"
+    cache: Path | None = None
+    executor: str = "inline"
+    workers: int = attrs.field(default=0, validator=attrs.validators.ge(0))
+    read_ahead: bool = True
+    tries: int = attrs.field(default=5, validator=attrs.validators.ge(1))
+    rounds: int = attrs.field(default=3, validator=attrs.validators.ge(1))
+    order: Literal["oldest", "newest"] = "oldest"
+    quarantine: Path = Path("quarantine")
+
+
+@attrs.frozen
+class Node:
+    """A transform, sink or observer of the file; `options` are as they were written."""
+
+    name: str
+    kind: str
+    type: str
+    component: Any
+    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    inputs: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class SourceNode:
+    """A source of the file: what to read, from when until when, by which doors.
+
+    `stop` is exclusive; None goes on for ever. `doors` holds a component for each door that a run
+    goes through. `candles` is what its minutes are compared with, None if they are not. A symbol
+    with `*` or `?` in it stands for all that `instruments` lists and that look so.
+    """
+
+    name: str
+    type: str
+    symbols: tuple[str, ...]
+    start: date
+    stop: datetime | None
+    doors: Mapping[str, Any]
+    options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
+    candles: Any = None
+    instruments: Any = None
+
+    @property
+    def door(self) -> Any:
+        """The first door; all of them state the same exchange and schema."""
+        return next(iter(self.doors.values()))
+
+    @property
+    def patterns(self) -> bool:
+        """Whether symbols must be looked up before anything can be read."""
+        return any(is_pattern(symbol) for symbol in self.symbols)
+
+
+def is_pattern(symbol: str) -> bool:
+    """Tell whether a symbol stands for several."""
+    return "*" in symbol or "?" in symbol
+
+
+@attrs.frozen
+class Config:
+    """A pipeline file that can be run, as far as can be told without running it."""
+
+    path: Path
+    settings: Settings
+    sources: Mapping[str, SourceNode]
+    nodes: Mapping[str, Node]
+    plugins: Plugins = attrs.field(repr=False)
+
+    def of(self, kind: str) -> list[Node]:
+        """Return the nodes of one kind in the file's order."""
+        return [node for node in self.nodes.values() if node.kind == kind]
