@@ -120,6 +120,53 @@ def plan(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
     sys.exit(plan_file(file, plugins, as_json))
 
 
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@_JSON
+def repair(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Try to fill the gaps of FILE by another door; exit code 1 if some are left."""
+    from .mend import repair_file
+
+    sys.exit(repair_file(file, plugins, as_json))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@click.option("--again", "every", is_flag=True, help="Compare windows that have a result, too.")
+@_JSON
+def verify(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) -> None:
+    """Compare what FILE has read with the exchange's candles; 1 if minutes differ."""
+    from .mend import verify_file
+
+    sys.exit(verify_file(file, plugins, every, as_json))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@click.option("--html", type=_FILE, help="Write it as one page that needs no network, too.")
+@_JSON
+def status(file: Path, plugins: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
+    """Show which days of FILE are there, as a calendar; connects to nothing."""
+    from .status import status_file
+
+    sys.exit(status_file(file, plugins, html, as_json))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@click.option("--all", "every", is_flag=True, help="List those that are settled, too.")
+@_JSON
+def gaps(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) -> None:
+    """List what is missing of FILE, or may be; exit code 1 if there is any."""
+    from .gaps import gaps_file
+
+    sys.exit(gaps_file(file, plugins, every, as_json))
+
+
 @main.command("plugins")
 @_PLUGIN
 @_JSON

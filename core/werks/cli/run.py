@@ -11,13 +11,22 @@ import attrs
 import click
 
 from ..errors import ConfigError, PluginError, WerksError
-from ..pipeline import Graph, Report, load, run
+from ..pipeline import Again, Graph, Report, load, run
 from .loading import lasting
 from .show import Bars, Lines, summary
 
 
-def run_file(file: Path, plugins: tuple[Path, ...], given: Mapping[str, Any], manner: str) -> int:
-    """Run a pipeline file and print what came of it; return the exit code."""
+def run_file(
+    file: Path,
+    plugins: tuple[Path, ...],
+    given: Mapping[str, Any],
+    manner: str,
+    again: Again | None = None,
+) -> int:
+    """Run a pipeline file and print what came of it; return the exit code.
+
+    `again` names windows to read again, each with the door to take.
+    """
     try:
         with lasting():
             graph = _with(load(file, plugin_files=plugins), given)
@@ -26,7 +35,7 @@ def run_file(file: Path, plugins: tuple[Path, ...], given: Mapping[str, Any], ma
     signal.signal(signal.SIGTERM, _interrupt)
     _spare_memory()
     try:
-        report = _run(graph, manner)
+        report = _run(graph, manner, again)
     except WerksError as error:
         return refuse(error, manner == "json")
     if manner == "json":
@@ -45,13 +54,13 @@ def _with(graph: Graph, given: Mapping[str, Any]) -> Graph:
     return Graph(attrs.evolve(graph.config, settings=settings))
 
 
-def _run(graph: Graph, manner: str) -> Report:
+def _run(graph: Graph, manner: str, again: Again | None) -> Report:
     if manner != "plain":
-        return run(graph)
+        return run(graph, again=again)
     watcher = Bars() if sys.stderr.isatty() else Lines()
     graph.config.plugins.manager.register(watcher, "werks.cli")
     with watcher:
-        return run(graph, watcher.read)
+        return run(graph, watcher.read, again=again)
 
 
 def _spare_memory() -> None:

@@ -149,6 +149,10 @@ def _say(report: Report) -> None:
     elif report.known and report.ok:
         click.echo(f"nothing to do: {_windows(report.known)} in the ledger already")
     for each in report.streams.values():
+        if each.by_rest:
+            click.echo(f"by REST: {each.stream}: {_windows(each.by_rest)}")
+        if each.verified:
+            click.echo(f"verified: {each.stream}: {_results(each.verified)}")
         if each.holes:
             click.echo(f"holes: {each.stream}: {each.holes:,} trade ids are left out")
     for stream, first in report.before.items():
@@ -156,6 +160,11 @@ def _say(report: Report) -> None:
     for what, days in (("missing", report.missing), ("waiting", report.waiting)):
         for line in spans(days):
             click.echo(f"{what}: {line}")
+
+
+def _results(verified: Mapping[bool | None, int]) -> str:
+    words = {True: "equal to the exchange's candles", False: "different", None: "not known yet"}
+    return ", ".join(f"{verified[key]:,} {word}" for key, word in words.items() if verified[key])
 
 
 def spans(days: Mapping[Any, str]) -> list[str]:

@@ -154,12 +154,14 @@ class _Making:
     ) -> FilePlan | None:
         """Return what a day is read from; None, and the reason in the plan, if nothing has it."""
         wanted = self.again.get((stream, day))
-        here = file is not None and wanted != "rest"
+        # A file of a day that is not over cannot be whole, whatever the archive lists.
+        over = midnight(day) + DAY <= nanoseconds(self.now)
+        here = file is not None and over and wanted != "rest"
         choice = choose(branch.source, day, here, first, self.now)
         if file is not None and choice.door != "rest":
             return file
         if choice.door == "rest":
-            plan = by_rest(branch, stream, day, choice.reason if file is None else "read again")
+            plan = by_rest(branch, stream, day, "read again" if wanted == "rest" else choice.reason)
             self.plan.files.append(plan)
             return plan
         if choice.lack == "waiting":

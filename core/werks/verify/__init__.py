@@ -30,21 +30,31 @@ class Verifier:
     def __init__(self, ledger: Ledger, http: Http, now: datetime, hooks: Any = None) -> None:
         self._ledger, self._http, self._now, self._hooks = ledger, http, now, hooks
 
-    def settle(self, stream: Stream, day: date, door: Any) -> bool | None:
-        """Compare one window and record what came of it; None if that cannot be told yet."""
-        packed = next((rows for *_, rows in self._ledger.minutes(stream, day)), None)
+    def unknown(self, stream: Stream, day: date, why: str) -> None:
+        """Record that a window cannot be compared."""
+        self._ledger.checked(stream, day, None, why, [])
+
+    def settle(
+        self, stream: Stream, day: date, door: Any, packed: bytes | None = None
+    ) -> bool | None:
+        """Compare one window and record what came of it; None if that cannot be told yet.
+
+        Without `packed`, the minutes that wait in the ledger are compared.
+        """
+        if packed is None:
+            packed = next((rows for *_, rows in self._ledger.minutes(stream, day)), None)
         why = self._too_early(day, door)
         if packed is None or why:
-            self._ledger.checked(stream, day, None, why or "its minutes are not kept", [])
+            self.unknown(stream, day, why or "its minutes are not kept")
             return None
         ours = unpacked(packed)
         try:
             theirs = self._candles(stream, day, door)
         except WerksError as error:
-            self._ledger.checked(stream, day, None, f"no candles: {error}", [])
+            self.unknown(stream, day, f"no candles: {error}")
             return None
         if not len(theirs) and len(ours):
-            self._ledger.checked(stream, day, None, "the exchange has no candles of this day", [])
+            self.unknown(stream, day, "the exchange has no candles of this day")
             return None
         return self._judge(stream, day, compare(ours, theirs, Facts.of(door)))
 

@@ -1,0 +1,422 @@
+"""Archive and REST as one stream: which door a day has, what is missing, and how it is repaired."""
+
+import json
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from werks.cli.look import plan_file
+from werks.components import Stream
+from werks.http import Http
+from werks.ledger import Ledger
+from werks.pipeline import load, run, verify
+from werks_sim import Exchange, answers
+
+from .conftest import read as rows_of
+
+STREAM = Stream("sim", "BTCUSD", "sim.trades")
+DAYS = [date(2024, 1, day) for day in (1, 2, 3, 4)]
+NOW = datetime(2024, 2, 1, tzinfo=UTC)
+TEXT = """
+[pipeline]
+name = "test"
+state = "{root}/werks.db"
+quarantine = "{root}/quarantine"
+{settings}
+
+[sources.trades]
+type = "sim.trades"
+symbols = ["BTCUSD"]
+start = 2024-01-01
+{stop}
+trades_per_day = 3000
+{source}
+
+[transforms.ticks]
+type = "aggregate"
+
+[transforms.minutes]
+type = "bars"
+by = "time"
+every = "1m"
+
+[transforms.dollars]
+type = "bars"
+inputs = ["ticks"]
+by = "notional"
+every = 100000
+{bars}
+
+[sinks.files]
+type = "feather"
+inputs = ["trades", "ticks", "minutes", "dollars"]
+path = "{root}/data"
+"""
+
+
+class Place:
+    """A folder with a pipeline of the simulated exchange in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir(exist_ok=True)
+
+    def file(self, source: str = "", **given) -> Path:
+        given = {"settings": "", "bars": "", "stop": "stop = 2024-01-05"} | given
+        path = self.root / "p.toml"
+        path.write_text(TEXT.format(root=self.root, source=source, **given), encoding="utf-8")
+        return path
+
+    def run(self, source: str = "", now: datetime = NOW, again=None, **given):
+        return run(load(self.file(source, **given), now), now=now, again=again)
+
+    def tree(self) -> dict[str, bytes]:
+        data = self.root / "data"
+        return {str(p.relative_to(data)): p.read_bytes() for p in data.rglob("*") if p.is_file()}
+
+    def table(self, node: str) -> pa.Table:
+        return rows_of(self.root / "data" / node / "sim" / "BTCUSD")
+
+    def ledger(self) -> Ledger:
+        return Ledger(f"{self.root}/werks.db", "test")
+
+    def windows(self) -> dict[date, object]:
+        with closing(self.ledger()) as ledger:
+            return {each.day: each for each in ledger.windows(STREAM)}
+
+    def gaps(self, every: bool = False) -> list:
+        with closing(self.ledger()) as ledger:
+            return ledger.gaps(every)
+
+
+def faulty(*faults: str, day: date = DAYS[1]) -> str:
+    return f"faults = {json.dumps(faults)}\nfaulty_days = [{day}]"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path / "one")
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory):
+    """Return what an undisturbed run writes."""
+    place = Place(tmp_path_factory.mktemp("quiet"))
+    assert place.run().ok
+    return place.tree()
+
+
+class TestDoors:
+    def test_rest_gives_the_same_files_as_the_archive(self, place, quiet):
+        report = place.run('via = ["rest"]')
+        assert report.ok
+        assert place.tree() == quiet
+        assert {each.door for each in place.windows().values()} == {"rest"}
+
+    @pytest.mark.parametrize(
+        ("fault", "reason"),
+        [
+            ("missing_day", "the archive has no file of this day"),
+            ("mangled", "a spreadsheet has cut"),
+            ("truncated", "cut off or corrupt"),
+            ("checksum", "checksum"),
+        ],
+    )
+    def test_a_day_that_the_archive_cannot_give_is_read_by_rest(self, place, quiet, fault, reason):
+        report = place.run(faulty(fault))
+        assert report.ok
+        windows = place.windows()
+        assert [windows[day].door for day in DAYS] == ["archive", "rest", "archive", "archive"]
+        assert reason in windows[DAYS[1]].reason
+        assert windows[DAYS[0]].reason == ""
+        assert place.tree() == quiet
+        assert place.gaps() == []
+
+    def test_days_are_joined_by_their_ids(self, place):
+        place.run(faulty("missing_day"))
+        windows = place.windows()
+        assert [windows[day].joined for day in DAYS] == ["", "ids", "ids", "ids"]
+        for one, two in pairwise(DAYS):
+            assert windows[two].least_id == windows[one].most_id + 1
+
+    def test_rest_alone_goes_on_from_the_day_before(self, place, loopback):
+        serve(loopback, Exchange(trades_per_day=3000))
+        via = f'via = ["rest"]\nrest_url = "{loopback.url}"'
+        place.run(via, stop="stop = 2024-01-03")
+        first = loopback.asked("/trades")
+        place.run(via, stop="stop = 2024-01-04")
+        assert loopback.asked("/trades") - first <= 5
+        starts = [each for each in loopback.requests if "start" in each.query]
+        assert len(starts) == 1
+
+    def test_what_is_not_published_yet_comes_by_rest_up_to_now(self, place):
+        now = datetime(2024, 1, 3, 12, 30, tzinfo=UTC)
+        report = place.run(now=now, stop="")
+        assert report.ok
+        windows = place.windows()
+        assert list(windows) == DAYS[:3]
+        assert (windows[DAYS[2]].door, windows[DAYS[2]].finished) == ("rest", False)
+        assert windows[DAYS[2]].reason == "not published yet"
+        last = place.table("trades")["timestamp"].cast(pa.int64()).to_pylist()[-1]
+        assert last < now.timestamp() * 10**9
+
+    def test_a_day_that_goes_on_is_replaced(self, place, quiet):
+        for hour in (1, 12, 23):
+            place.run(now=datetime(2024, 1, 4, hour, tzinfo=UTC), stop="")
+        place.run()
+        assert place.tree() == quiet
+
+    @pytest.mark.parametrize("order", ["oldest", "newest"])
+    def test_the_order_of_the_windows_changes_nothing(self, place, quiet, order):
+        # Without rows carried over midnight, so that days may go in any order.
+        place.run(settings=f'order = "{order}"', bars='reset = "day"')
+        with closing(sqlite3.connect(place.root / "werks.db")) as db:
+            days = [row[0] for row in db.execute("select day from windows order by done_at")]
+        assert days == sorted(days, reverse=order == "newest")
+        same = {name: data for name, data in place.tree().items() if "dollars" not in name}
+        assert same == {name: data for name, data in quiet.items() if "dollars" not in name}
+
+    def test_a_plan_names_the_doors(self, place, capsys):
+        assert plan_file(place.file(faulty("missing_day")), (), as_json=True) == 0
+        files = json.loads(capsys.readouterr().out)["files"]
+        assert [each["door"] for each in files][:1] == ["archive"]
+
+
+def serve(loopback, exchange: Exchange) -> None:
+    for path, answer in answers(exchange).items():
+        loopback.answer(path, answer)
+    for path, body in exchange.published("BTCUSD", DAYS[0], DAYS[-1] + timedelta(days=1)):
+        loopback.put(path, body)
+
+
+class TestFaultsOfTheWay:
+    @pytest.fixture
+    def urls(self, loopback):
+        serve(loopback, Exchange(trades_per_day=3000))
+        return f'archive_url = "{loopback.url}"\nrest_url = "{loopback.url}"'
+
+    @pytest.mark.parametrize("fault", ["fail", "cut", "retry"])
+    def test_a_fault_of_rest_is_survived(self, place, quiet, loopback, urls, fault):
+        if fault == "cut":
+            loopback.cut("/trades", 200)
+        else:
+            status, after = (503, None) if fault == "fail" else (429, 0)
+            loopback.fail("/trades", status, retry_after=after)
+        assert place.run(f'{urls}\nvia = ["rest"]').ok
+        assert place.tree() == quiet
+
+    @pytest.mark.parametrize("body", [b"<html>busy</html>", b'{"rows": [{"id": 1, ', b"{}", b""])
+    def test_a_page_that_cannot_be_read_is_named_and_kept_aside(self, place, loopback, urls, body):
+        loopback.swap("/trades", body)
+        report = place.run(f'{urls}\nvia = ["rest"]')
+        ((where, error),) = report.errors
+        assert where == "sim BTCUSD"
+        assert "/trades" in str(error)
+        (kept,) = (place.root / "quarantine").iterdir()
+        assert kept.read_bytes().endswith(b"\n\n" + body)
+        assert str(kept) in str(error)
+        assert [gap.day for gap in place.gaps()] == DAYS[:1]
+        assert place.run(f'{urls}\nvia = ["rest"]').ok
+        assert place.gaps() == []
+
+    def test_an_exchange_that_is_away_is_asked_again_later(
+        self, place, quiet, loopback, urls, monkeypatch
+    ):
+        pauses = []
+        monkeypatch.setattr("werks.pipeline.running.time.sleep", pauses.append)
+        monkeypatch.setattr("werks.pipeline.running._PAUSE", 0.001)
+        loopback.fail("/trades", 503, times=2)
+        report = place.run(f'{urls}\nvia = ["rest"]', settings="tries = 1\nrounds = 3")
+        assert report.ok
+        assert place.tree() == quiet
+
+    def test_a_window_that_failed_for_good_is_a_gap_until_it_is_done(
+        self, place, quiet, loopback, urls, monkeypatch
+    ):
+        monkeypatch.setattr("werks.pipeline.running._PAUSE", 0.001)
+        loopback.fail("/trades", 503, times=8)
+        report = place.run(f'{urls}\nvia = ["rest"]', settings="tries = 1\nrounds = 2")
+        assert len(report.errors) == 4
+        assert [(gap.day, gap.kind, gap.status) for gap in place.gaps()] == [
+            (day, "day", "open") for day in DAYS
+        ]
+        assert place.run(f'{urls}\nvia = ["rest"]').ok
+        assert place.tree() == quiet
+        assert {gap.status for gap in place.gaps(every=True)} == {"repaired"}
+
+    def test_an_unknown_symbol_does_not_stop_the_others(self, place, loopback, urls):
+        file = place.file(f'{urls}\nvia = ["rest"]')
+        text = file.read_text().replace('["BTCUSD"]', '["NOSUCH", "BTCUSD"]')
+        file.write_text(text)
+        report = run(load(file, NOW), now=NOW)
+        assert {where for where, _ in report.errors} == {"sim NOSUCH"}
+        assert len(place.windows()) == 4
+
+
+class TestIds:
+    def test_ids_that_are_left_out_are_an_open_gap(self, place):
+        place.run(faulty("hole"))
+        (gap,) = place.gaps()
+        assert (gap.day, gap.kind, gap.status, gap.missing) == (DAYS[1], "ids", "open", 29)
+        assert gap.evidence == "ids 4423 to 4451"
+
+    def test_ids_that_are_left_out_between_two_days_are_a_gap(self, place):
+        place.run(f"lost_days = [{DAYS[1]}]")
+        (gap,) = place.gaps()
+        assert (gap.day, gap.kind, gap.missing) == (DAYS[2], "ids", 2934)
+        assert gap.evidence == "ids 2956 to 5889 (after 2024-01-01)"
+
+    def test_repair_reads_by_rest_and_gives_the_files_of_a_quiet_run(self, place, quiet):
+        place.run(faulty("hole"))
+        assert place.tree() != quiet
+        code, said = werks("repair", place.file(faulty("hole")))
+        assert (code, said[-1]) == (0, "no gap is open")
+        assert place.tree() == quiet
+        (gap,) = place.gaps(every=True)
+        assert gap.status == "repaired"
+        assert place.windows()[DAYS[1]].door == "rest"
+        assert place.run(faulty("hole")).done == 0
+
+    def test_what_rest_does_not_know_either_is_absent(self, place):
+        place.run(f"lost_days = [{DAYS[1]}]")
+        code, said = werks("repair", place.file(f"lost_days = [{DAYS[1]}]"))
+        assert code == 0, said
+        (gap,) = place.gaps(every=True)
+        assert gap.status == "absent"
+
+    def test_what_cannot_be_repaired_is_said(self, place):
+        source = faulty("hole") + '\nvia = ["archive"]'
+        place.run(source)
+        code, said = werks("repair", place.file(source))
+        assert code == 1
+        assert said == ["left: sim BTCUSD 2024-01-02: there is no other door to read it by"]
+
+    def test_a_file_that_is_repaired_by_its_publisher_is_read_again(self, place, loopback, quiet):
+        serve(loopback, Exchange(trades_per_day=3000, lost_days=(DAYS[1],)))
+        source = f'archive_url = "{loopback.url}"\nrest_url = "{loopback.url}"'
+        place.run(source)
+        serve(loopback, Exchange(trades_per_day=3000))
+        code, said = werks("repair", place.file(source))
+        assert (code, said[-1]) == (0, "no gap is open")
+        assert place.tree() == quiet
+
+
+def werks(*args: object) -> tuple[int, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-m", "werks", *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.strip().splitlines()
+
+
+class TestVerification:
+    def test_minutes_equal_the_candles_of_the_exchange(self, place):
+        report = place.run("verify = true")
+        assert report.streams[STREAM].verified == {True: 4}
+        windows = place.windows()
+        assert [windows[day].verified for day in DAYS] == [True] * 4
+        minutes = len(place.table("minutes"))
+        equal = [windows[day].verified_why.split(" of ")[0] for day in DAYS]
+        assert sum(int(count.replace(",", "")) for count in equal) == minutes
+
+    def test_minutes_that_differ_are_told_with_the_reason(self, place):
+        place.run(f"verify = true\n{faulty('hole')}")
+        windows = place.windows()
+        assert [windows[day].verified for day in DAYS] == [True, False, True, True]
+        with closing(place.ledger()) as ledger:
+            ((key, found),) = ledger.differences().items()
+        assert key == (STREAM, DAYS[1])
+        assert len({each.minute for each in found}) == 7
+        assert all(each.reason.startswith("missing: ") for each in found)
+        kinds = {(gap.kind, gap.status) for gap in place.gaps()}
+        assert kinds == {("ids", "open"), ("mismatch", "suspected")}
+
+    def test_a_repair_settles_the_mismatch_too(self, place, quiet):
+        source = f"verify = true\n{faulty('hole')}"
+        place.run(source)
+        assert werks("repair", place.file(source))[0] == 0
+        assert place.gaps() == []
+        assert place.windows()[DAYS[1]].verified is True
+        assert place.tree() == quiet
+
+    def test_what_is_not_final_is_not_judged(self, place):
+        now = datetime(2024, 1, 3, 12, tzinfo=UTC)
+        place.run("verify = true", now=now, stop="")
+        windows = place.windows()
+        assert windows[DAYS[2]].verified is None
+        assert "not final" in windows[DAYS[2]].verified_why
+        assert windows[DAYS[1]].verified is True
+
+    def test_windows_read_without_it_are_verified_later(self, place):
+        place.run()
+        assert {each.verified for each in place.windows().values()} == {None}
+        code, said = werks("verify", place.file())
+        assert (code, said) == (0, ["4 windows: 4 equal"])
+        assert {each.verified for each in place.windows().values()} == {True}
+
+    def test_a_source_that_has_changed_is_not_judged(self, place):
+        place.run(faulty("hole"))
+        graph = load(place.file(), NOW)
+        with closing(place.ledger()) as ledger, Http() as http:
+            found = {each.day: each for each in verify(graph, ledger, http, NOW)}
+        assert found[DAYS[1]].verified is None
+        assert found[DAYS[1]].verified_why == "the source has 2,934 rows now, 2,905 were read"
+
+    def test_candles_that_cannot_be_had_leave_it_unknown(self, place, loopback):
+        serve(loopback, Exchange(trades_per_day=3000))
+        loopback.fail("/candles", 503, times=100)
+        source = f'verify = true\nrest_url = "{loopback.url}"'
+        report = place.run(source, settings="tries = 1")
+        assert report.ok
+        assert report.streams[STREAM].verified == {None: 4}
+        loopback.answer("/other", answers(Exchange())["/candles"])
+        with closing(place.ledger()) as ledger:
+            assert len(list(ledger.minutes())) == 4
+
+
+class TestLease:
+    def test_a_window_of_another_run_is_left_alone(self, place):
+        place.run(stop="stop = 2024-01-02")
+        with closing(place.ledger()) as ledger:
+            # A process of another machine: this one cannot tell whether it lives.
+            assert ledger.lease(STREAM, DAYS[1], "elsewhere:1:x", 3600) is None
+        report = place.run()
+        assert set(place.windows()) == {DAYS[0]}
+        reasons = set(report.waiting.values())
+        assert any("another run is at it: elsewhere:1:x" in reason for reason in reasons)
+
+    def test_a_window_of_a_run_that_died_here_is_taken(self, place, quiet):
+        done = subprocess.run(
+            [sys.executable, "-c", "import os; print(os.getpid())"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        place.run(stop="stop = 2024-01-02")
+        with closing(place.ledger()) as ledger:
+            owner = f"{socket.gethostname()}:{done.stdout.strip()}:x"
+            assert ledger.lease(STREAM, DAYS[1], owner, 3600) is None
+        assert place.run().ok
+        assert place.tree() == quiet
+
+    def test_two_runs_at_once_do_each_window_once(self, place, quiet):
+        file = place.file()
+        command = [sys.executable, "-m", "werks", "run", str(file), "--json"]
+        both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        done = 0
+        for each in both:
+            out, _ = each.communicate(timeout=100)
+            done += json.loads(out)["windows"]["done"]
+        place.run()
+        assert place.tree() == quiet
+        assert 1 <= done <= 4
