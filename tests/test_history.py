@@ -15,10 +15,12 @@ import pytest
 
 from werks.cli.look import plan_file
 from werks.components import Stream
+from werks.errors import ConfigError
+from werks.history import Pages, Span
 from werks.http import Http
 from werks.ledger import Ledger
 from werks.pipeline import load, run, verify
-from werks_sim import Exchange, answers
+from werks_sim import Exchange, OpenInterest, answers
 
 from .conftest import read as rows_of
 
@@ -420,3 +422,71 @@ class TestLease:
         place.run()
         assert place.tree() == quiet
         assert 1 <= done <= 4
+
+
+class TestBeside:
+    SOURCE = """
+[sources.interest]
+type = "sim.open_interest"
+symbols = ["BTCUSD"]
+start = 2024-01-01
+stop = 2024-01-05
+trades_per_day = 3000
+"""
+
+    def file(self, place, bars: str) -> Path:
+        path = place.file(bars=bars)
+        text = path.read_text().replace("[transforms.ticks]", f"{self.SOURCE}\n[transforms.ticks]")
+        text = text.replace('type = "aggregate"', 'type = "aggregate"\ninputs = ["trades"]')
+        path.write_text(text)
+        return path
+
+    def test_each_bar_has_the_last_open_interest_known_at_its_end(self, place):
+        path = self.file(place, 'with = ["interest"]')
+        assert run(load(path, NOW), now=NOW).ok
+        bars = place.table("dollars")
+        assert bars.schema.names[-2:] == ["open_interest", "open_interest_notional"]
+        interest = interest_of(DAYS[0], DAYS[-1])
+        for end, value in zip(
+            bars["end"].cast(pa.int64()).to_pylist(), bars["open_interest"].to_pylist(), strict=True
+        ):
+            known = [size for time, size in interest if time <= end]
+            assert value == (known[-1] if known else None)
+        assert bars["open_interest"].null_count < len(bars) / 100
+
+    def test_it_is_the_same_however_the_days_are_run(self, place, tmp_path):
+        other = Place(tmp_path / "two")
+        run(load(self.file(place, 'with = ["interest"]'), NOW), now=NOW)
+        for stop in (2, 3, 5):
+            path = self.file(other, 'with = ["interest"]')
+            head, tail = path.read_text().split("stop = 2024-01-05", 1)
+            path.write_text(f"{head}stop = 2024-01-{stop:02}{tail}")
+            run(load(path, NOW), now=NOW)
+        assert other.tree() == place.tree()
+
+    @pytest.mark.parametrize(
+        ("bars", "said"),
+        [
+            ('with = ["trades"]', "takes OPEN_INTEREST, FUNDING and not TRADE"),
+            ('with = ["nothing"]', '"nothing" is no source that is read by REST'),
+            ('with = "interest"', "a list of names of sources is expected"),
+            ('with = ["interest", "interest"]', "a list of names of sources is expected"),
+        ],
+    )
+    def test_what_cannot_stand_beside_a_bar_is_told(self, place, bars, said):
+        with pytest.raises(ConfigError) as caught:
+            load(self.file(place, bars), NOW)
+        assert any(f"transforms.dollars.with: {said}" in line for line in caught.value.problems)
+
+
+def interest_of(first: date, last: date) -> list:
+    door = OpenInterest(trades_per_day=3000)
+    begin, end = (
+        int(datetime(d.year, d.month, d.day, tzinfo=UTC).timestamp()) * 10**9
+        for d in (first, last + timedelta(days=1))
+    )
+    with Http() as http:
+        pages = list(Pages(door, http, Span("BTCUSD", begin, end), "interest"))
+    rows = pa.Table.from_batches(pages)
+    times = rows["timestamp"].cast(pa.int64()).to_pylist()
+    return list(zip(times, rows["open_interest"].to_pylist(), strict=True))

@@ -157,12 +157,19 @@ class _Reading:
         inputs: tuple[str, ...] = ()
         if kind != "observer":
             inputs = self._inputs(where, options.pop("inputs", None), above)
+        beside = self._beside(where, options.pop("with", None)) if kind == "transform" else ()
         classes = self._classes(f"{where}.type", kind, type_)
         if not classes:
             return None
         component, problems = structure(next(iter(classes.values())), options)
         self._found(where, problems)
-        return component and Node(name, kind, type_, component, options, inputs)
+        return component and Node(name, kind, type_, component, options, inputs, beside)
+
+    def _beside(self, where: str, given: Any) -> tuple[str, ...]:
+        if given is not None and not _distinct(given):
+            self.problems.append((f"{where}.with", "a list of names of sources is expected"))
+            return ()
+        return tuple(given or ())
 
     def _inputs(self, where: str, given: Any, above: str | None) -> tuple[str, ...]:
         if given is None:

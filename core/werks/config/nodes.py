@@ -28,7 +28,10 @@ class Settings:
 
 @attrs.frozen
 class Node:
-    """A transform, sink or observer of the file; `options` are as they were written."""
+    """A transform, sink or observer of the file; `options` are as they were written.
+
+    `beside` are sources whose last known values stand beside the rows (`with` in the file).
+    """
 
     name: str
     kind: str
@@ -36,6 +39,7 @@ class Node:
     component: Any
     options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     inputs: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @attrs.frozen

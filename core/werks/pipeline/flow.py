@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from ..components import State, Step
 from ..config import Node
+from ..transforms.join import Joining
 
 Rows = tuple[str, pa.RecordBatch]
 
@@ -19,6 +20,7 @@ class Flow:
         nodes: Sequence[Node],
         schemas: Mapping[str, pa.Schema],
         states: Mapping[str, State],
+        beside: Mapping[str, pa.RecordBatch],
     ) -> None:
         self._source = source
         self._steps: dict[str, Step] = {}
@@ -26,7 +28,11 @@ class Flow:
         self._carrying = [node.name for node in nodes if node.component.seam == "never"]
         for node in nodes:
             inputs = {name: schemas[name] for name in node.inputs if name in self._below}
-            self._steps[node.name] = node.component.start(inputs, states.get(node.name))
+            step = node.component.start(inputs, states.get(node.name))
+            if node.beside:
+                others = [beside[name] for name in node.beside]
+                step = Joining(step, schemas[node.name], others)
+            self._steps[node.name] = step
             self._below[node.name] = []
             for name in inputs:
                 self._below[name].append(node.name)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ..config import Config, Node, SourceNode
 from ..errors import ConfigError
 from ..schema import VERSION
+from ..transforms.join import joined
 
 
 @attrs.frozen
@@ -94,7 +95,7 @@ class Graph:
             except ConfigError as error:
                 self._problem(f"transforms.{node.name}.inputs", str(error))
                 continue
-            above = [prints[name] for name in inputs]
+            above = [prints[name] for name in inputs] + self._beside(node, source, schemas)
             identity = _identity(node.component, node.options)
             prints[node.name] = _digest([node.type, identity, above, VERSION])
             mine = frozenset([node.name] if node.component.seam == "never" else [])
@@ -108,8 +109,31 @@ class Graph:
             prints[node.name] = _digest([node.type, _identity(node.component, node.options)])
         return Branch(source, tuple(transforms), schemas, sinks, prints, carried)
 
+    def _beside(self, node: Node, source: SourceNode, schemas: dict[str, pa.Schema]) -> list[str]:
+        """Put the columns of `with` behind those of a node; return what they depend on."""
+        if not node.beside:
+            return []
+        where, found = f"transforms.{node.name}.with", []
+        for name in node.beside:
+            other = self.config.sources.get(name)
+            if other is None or "rest" not in other.doors:
+                self._problem(where, f'"{name}" is no source that is read by REST')
+            elif other.door.exchange != source.door.exchange:
+                of = f"{other.door.exchange}, not of {source.door.exchange}"
+                self._problem(where, f'"{name}" is of {of}')
+            else:
+                found.append(other)
+        try:
+            beside = [other.door.schema for other in found]
+            schemas[node.name] = joined(schemas[node.name], beside)
+        except ConfigError as error:
+            self._problem(where, str(error).removeprefix("with: "))
+        return [_digest([each.type, _identity(each.door, each.options)]) for each in found]
+
     def _check_use(self) -> None:
-        used = {name for node in self.config.nodes.values() for name in node.inputs}
+        used = {
+            name for node in self.config.nodes.values() for name in (*node.inputs, *node.beside)
+        }
         for kind, names in (
             ("sources", list(self.config.sources)),
             ("transforms", [node.name for node in self.config.of("transform")]),

@@ -76,7 +76,8 @@ def make_plan(
     """Return what a run would do now; it asks the archives for what they have published."""
     making = _Making(Plan(), Knowledge(graph, ledger, again or {}), http, now, again or {})
     for branch in graph.branches:
-        making.add(branch)
+        if any(branch.sinks.values()):  # not one that only stands beside others
+            making.add(branch)
     newest = graph.config.settings.order == "newest"
     making.plan.files.sort(key=lambda each: _turn(each, newest))
     return making.plan

@@ -1,11 +1,8 @@
 """Run a plan: tasks side by side where nothing is carried, in order where something is."""
 
 import functools
-import os
 import pickle
-import socket
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from datetime import UTC, date, datetime
@@ -31,6 +28,7 @@ from ..verify import Verifier
 from .doors import beyond_rest
 from .graph import Graph
 from .knowledge import Knowledge
+from .lease import LEASE, dead, owner
 from .plan import Again, Day, FilePlan, Plan, by_rest, make_plan, nanoseconds
 from .record import Recorder
 from .report import Report
@@ -39,8 +37,6 @@ from .tasks import Tasks
 from .turns import Waiting, in_turn
 from .work import Outcome, Progress, perform
 
-# A window is another process's for so long; that of a process that has died is free at once.
-_LEASE = 3600.0
 _PAUSE, _LONGEST = 2.0, 60.0
 
 
@@ -108,14 +104,14 @@ class _Run:
         self._now, again = given
         self._known = Knowledge(graph, ledger, again)
         self._hooks = graph.config.plugins.manager.hook
-        self._tasks = Tasks(graph, ledger, self._known, self._taken)
+        self._tasks = Tasks(graph, ledger, self._known, self._taken, http)
         self._tasks.now = nanoseconds(self._now)
         verifier = Verifier(ledger, http, self._now, self._hooks)
         self._recorder = Recorder(ledger, self._known, self._tasks, self._hooks, verifier)
         self._report = Report.of(graph.config.settings.name, plan)
         self._waiting = in_turn(plan)
         self._running: dict[Future[Outcome], tuple[int, Waiting, Task]] = {}
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._owner = owner()
 
     def run(self, executor: Executor, progress: Progress | None) -> Report:
         here = functools.partial(perform, http=self._http, progress=progress)
@@ -151,7 +147,11 @@ class _Run:
         ]
         for number in ready[: most - len(self._running)]:
             waiting = self._waiting.pop(number)
-            task = self._tasks.make(waiting.plan, self._report)
+            try:
+                task = self._tasks.make(waiting.plan, self._report)
+            except WerksError as error:  # what stands beside its rows cannot be had
+                self._unmade(number, waiting, error)
+                continue
             if task is None:
                 self._through(number)
                 continue
@@ -184,10 +184,10 @@ class _Run:
 
     def _taken(self, stream: Stream, day: date) -> str | None:
         """Take a window for this run; return which other run has it."""
-        other = self._ledger.lease(stream, day, self._owner, _LEASE)
-        if other is not None and _dead(other):
+        other = self._ledger.lease(stream, day, self._owner, LEASE)
+        if other is not None and dead(other):
             self._ledger.release(other)
-            other = self._ledger.lease(stream, day, self._owner, _LEASE)
+            other = self._ledger.lease(stream, day, self._owner, LEASE)
         return other
 
     def _record(self, plan: FilePlan, task: Task, outcome: Outcome) -> None:
@@ -222,7 +222,15 @@ class _Run:
         by_rest_now = self._instead(waiting.plan, left, error)
         self._through(number, by_rest_now)
         moved = [day for new in by_rest_now for day in self._waiting[new].plan.days]
-        self._failed(waiting.plan, task, [day for day in left if day not in moved], error)
+        self._failed(waiting.plan, [day for day in left if day not in moved], error)
+
+    def _unmade(self, number: int, waiting: Waiting, error: WerksError) -> None:
+        rounds = self._graph.config.settings.rounds
+        if isinstance(error, UnavailableError) and waiting.attempt < rounds:
+            self._again(number, waiting, set())
+        else:
+            self._through(number)
+            self._failed(waiting.plan, waiting.plan.days, error)
 
     def _again(self, number: int, waiting: Waiting, through: set[tuple[Stream, date]]) -> None:
         pause = min(_PAUSE**waiting.attempt, _LONGEST)
@@ -249,14 +257,14 @@ class _Run:
             numbers.append(number)
         return numbers
 
-    def _failed(self, plan: FilePlan, task: Task, left: Sequence[Day], error: WerksError) -> None:
+    def _failed(self, plan: FilePlan, left: Sequence[Day], error: WerksError) -> None:
         """Record the windows that an error hit; a file that is not there yet is no error."""
-        absent = isinstance(error, MissingError) and task.via == "archive"
-        if task.via == "rest" and plan.reason:
+        absent = isinstance(error, MissingError) and plan.door == "archive"
+        if plan.door == "rest" and plan.reason:
             error = WerksError(f"{plan.reason}; by REST instead: {error}")
         for day in sorted(left, key=lambda each: (each.day, each.stream.symbol)):
             stream = day.stream
-            if absent and day.day >= (self._now - task.door.lag).date():
+            if absent and day.day >= (self._now - plan.branch.source.doors["archive"].lag).date():
                 self._report.waiting[stream, day.day] = "not published yet"
                 self._hooks.werks_waiting(stream=stream, reason=f"{day.day}: not published yet")
                 continue
@@ -278,17 +286,3 @@ class _Run:
             self._hooks.werks_gap_found(stream=stream, window=window, cause=cause)
         for (stream, day), reason in self._plan.waiting.items():
             self._hooks.werks_waiting(stream=stream, reason=f"{day}: {reason}")
-
-
-def _dead(owner: str) -> bool:
-    """Tell whether the process that took a lease is known to be gone: it ran on this host."""
-    host, pid, _ = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's
-        return False
-    return False

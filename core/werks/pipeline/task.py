@@ -31,7 +31,8 @@ class DayTask:
 class StreamTask:
     """The windows of one stream in a file, with what its nodes carry into the first of them.
 
-    `cursor` goes on by REST behind the window before; `verify` asks for its minutes.
+    `cursor` goes on by REST behind the window before; `verify` asks for its minutes. `beside` holds
+    the rows of other sources that stand beside those of the nodes, by source.
     """
 
     stream: Stream
@@ -40,6 +41,7 @@ class StreamTask:
     cut: bool
     cursor: str | None = None
     verify: bool = False
+    beside: Mapping[str, pa.RecordBatch] = attrs.field(factory=dict)
 
 
 @attrs.frozen

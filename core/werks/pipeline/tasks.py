@@ -3,13 +3,18 @@
 from collections.abc import Callable
 from datetime import date
 
-from ..components import Stream
+import pyarrow as pa
+
+from ..components import Http, Stream
+from ..history import Pages, Span
 from ..ledger import Ledger
+from ..schema import empty
+from ..transforms.join import KNOWN
 from .graph import Graph
 from .knowledge import Chain, Knowledge
 from .plan import Day, FilePlan
 from .report import Report
-from .task import DayTask, StreamTask, Task
+from .task import DayTask, StreamTask, Task, midnight
 
 # Tells who else is at a window; None if it is ours.
 Taken = Callable[[Stream, date], str | None]
@@ -18,8 +23,11 @@ Taken = Callable[[Stream, date], str | None]
 class Tasks:
     """Makes the tasks of a run, and knows what each stream carries from window to window."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, known: Knowledge, taken: Taken) -> None:
+    def __init__(
+        self, graph: Graph, ledger: Ledger, known: Knowledge, taken: Taken, http: Http
+    ) -> None:
         self._graph, self._ledger, self._known, self._taken = graph, ledger, known, taken
+        self._http = http
         self._chains: dict[Stream, Chain] = {}
         self._left: set[Stream] = set()
         self.now = 0
@@ -81,7 +89,21 @@ class Tasks:
             tasks.pop()
         cursor = self._cursor(plan, stream, tasks)
         verify = plan.branch.source.candles is not None
-        return StreamTask(stream, tuple(tasks), states, cut, cursor, verify)
+        beside = self._beside(plan, stream, tasks)
+        return StreamTask(stream, tuple(tasks), states, cut, cursor, verify, beside)
+
+    def _beside(
+        self, plan: FilePlan, stream: Stream, tasks: list[DayTask]
+    ) -> dict[str, pa.RecordBatch]:
+        """Return the rows of other sources that bars of these windows stand beside."""
+        names = {name for node in plan.branch.transforms for name in node.beside}
+        found = {}
+        for name in sorted(names) if tasks else ():
+            door = self._graph.config.sources[name].doors["rest"]
+            span = Span(stream.symbol, midnight(tasks[0].day) - KNOWN, tasks[-1].until)
+            rows = list(Pages(door, self._http, span, f"{stream} {name}"))
+            found[name] = pa.concat_batches(rows) if rows else empty(door.schema)
+        return found
 
     def _ours(self, plan: FilePlan, days: list[Day], report: Report) -> list[Day]:
         """Return the days that no other process is at; what carries state stops at the first."""

@@ -31,6 +31,7 @@ class Windows:
         self._states: Mapping[str, State] = stream.states
         self._cut = stream.cut
         self._verify = stream.verify
+        self._beside = stream.beside
         self._day: _Day | None = None
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -64,7 +65,7 @@ class Windows:
 
     def _begin(self) -> None:
         day = self._left.pop(0)
-        given = (self._writers, self._states, self._verify)
+        given = (self._writers, self._states, self._verify, self._beside)
         self._day = _Day(self._task, self._stream, day, *given)
         if self._cut:
             self._day.cut()
@@ -91,13 +92,14 @@ class _Day:
         writers: Mapping[str, Writer],
         states: Mapping[str, State],
         verify: bool,
+        beside: Mapping[str, pa.RecordBatch],
     ) -> None:
         self.task = day
         self.number = midnight(day.day) // DAY
         self._stream = stream
         self._writers = writers
         self._window = Window(stream.exchange, stream.symbol, day.day)
-        self._flow = Flow(task.source, task.nodes, task.schemas, states)
+        self._flow = Flow(task.source, task.nodes, task.schemas, states, beside)
         self._schema = task.schemas[task.source]
         # Rows without an id (candles, open interest) are told apart by their time, by the core.
         named = "trade_id" in self._schema.names

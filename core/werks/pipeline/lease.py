@@ -1,0 +1,27 @@
+"""Who is at a window: one run at a time, as the ledger has it."""
+
+import os
+import socket
+import uuid
+
+# A window is another run's for so many seconds; that of a process that has died is free at once.
+LEASE = 3600.0
+
+
+def owner() -> str:
+    """Return a name for this run: host, process and a few letters of its own."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+def dead(name: str) -> bool:
+    """Tell whether the process that took a lease is known to be gone: it ran on this host."""
+    host, pid, _ = name.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's
+        return False
+    return False
