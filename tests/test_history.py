@@ -386,6 +386,74 @@ class TestVerification:
             assert len(list(ledger.minutes())) == 4
 
 
+class TestOtherRows:
+    def test_differences_are_a_source_of_their_own(self, place):
+        source = f"verify = true\n{faulty('hole')}"
+        path = place.file(source)
+        path.write_text(
+            path.read_text()
+            + f"""
+[sources.differences]
+type = "checks"
+exchange = "sim"
+component = "sim.trades"
+state = "{place.root}/werks.db"
+pipeline = "test"
+symbols = ["BTCUSD"]
+start = 2024-01-01
+stop = 2024-01-05
+
+[sinks.more]
+type = "feather"
+inputs = ["differences"]
+path = "{place.root}/data"
+"""
+        )
+        assert run(load(path, NOW), now=NOW).ok
+        rows = place.table("differences")
+        with closing(place.ledger()) as ledger:
+            ((_, found),) = ledger.differences().items()
+        assert rows["field"].to_pylist() == [each.field for each in found]
+        assert rows["theirs"].to_pylist() == [each.theirs for each in found]
+        assert werks("repair", path)[0] == 0
+        assert not [name for name in place.tree() if "differences" in name]
+
+    def test_candles_interest_and_instruments_are_ordinary_sources(self, place):
+        path = place.root / "other.toml"
+        nodes = {"candles": '"1m"', "open_interest": None, "instruments": None}
+        text = f'[pipeline]\nname = "test"\nstate = "{place.root}/werks.db"\n'
+        for name, interval in nodes.items():
+            text += f'[sources.{name}]\ntype = "sim.{name}"\n'
+            if name != "instruments":
+                text += 'symbols = ["BTCUSD"]\nstart = 2024-01-01\nstop = 2024-01-03\n'
+                text += "trades_per_day = 3000\n"
+            text += f"interval = {interval}\n" if interval else ""
+        text += (
+            f'[sinks.files]\ntype = "feather"\ninputs = {json.dumps(list(nodes))}\n'
+            f'path = "{place.root}/data"\n'
+        )
+        path.write_text(text)
+        report = run(load(path, NOW), now=NOW)
+        assert (report.errors, report.missing) == ([], {})
+        place.run(stop="stop = 2024-01-03", source='archive_url = ""')
+        minutes, candles = place.table("minutes"), place.table("candles")
+        for ours, theirs in (("timestamp", "timestamp"), ("close", "close"), ("ticks", "trades")):
+            assert minutes[ours].to_pylist() == candles[theirs].to_pylist()
+        assert len(place.table("open_interest")) == 2 * 288
+        listed = [rows_of(each) for each in sorted((place.root / "data/instruments/sim").iterdir())]
+        assert [each["symbol"].to_pylist()[0] for each in listed] == ["BTCUSD", "DOGEUSD", "ETHUSD"]
+        assert run(load(path, NOW), now=NOW + timedelta(hours=1)).done == 3
+
+    def test_a_pattern_stands_for_the_instruments_that_look_so(self, place):
+        path = place.file(stop="stop = 2024-01-02")
+        path.write_text(path.read_text().replace('["BTCUSD"]', '["*CUSD", "E?HUSD"]'))
+        report = run(load(path, NOW), now=NOW)
+        assert {stream.symbol for stream in report.streams} == {"BTCUSD", "ETHUSD"}
+        path.write_text(path.read_text().replace('"E?HUSD"', '"X*"'))
+        (error,) = run(load(path, NOW), now=NOW).errors
+        assert str(error[1]) == "sim: no instrument looks like 'X*'"
+
+
 class TestLease:
     def test_a_window_of_another_run_is_left_alone(self, place):
         place.run(stop="stop = 2024-01-02")

@@ -110,8 +110,10 @@ class Pages:
 
     def _ids(self, page: pa.RecordBatch) -> list[Any]:
         """Return what tells rows of one time apart."""
-        named = "trade_id" in page.schema.names
-        return page["trade_id"].to_pylist() if named else [None] * len(page)
+        for name in ("trade_id", "field"):
+            if name in page.schema.names:
+                return list(page[name].to_pylist())
+        return [None] * len(page)
 
     def _settled(self, fresh: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Yield rows before the last time that was seen; hold those at it."""

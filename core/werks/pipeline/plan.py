@@ -146,7 +146,10 @@ class _Making:
             if file is None:
                 continue
             until = min(midnight(day) + DAY, nanoseconds(end))
-            redo = self.known.redo(branch, (stream, day, until), chain.began(day))
+            # What may have changed since it was read is read anew each time.
+            changes = getattr(source.door, "changes", False)
+            began = dict.fromkeys(branch.carried) if changes else chain.began(day)
+            redo = self.known.redo(branch, (stream, day, until), began)
             chain.passed(day, redo)
             file.days.append(Day(stream, day, until, redo))
 
