@@ -276,6 +276,17 @@ class TestIds:
         assert (gap.day, gap.kind, gap.missing) == (DAYS[2], "ids", 2934)
         assert gap.evidence == "ids 2956 to 5889 (after 2024-01-01)"
 
+    @pytest.mark.parametrize(
+        ("source", "last"), [(faulty("hole"), 4422), (f"lost_days = [{DAYS[1]}]", 2955)]
+    )
+    def test_no_bar_runs_across_trades_that_are_missing(self, place, source, last):
+        place.run(source)
+        bars = place.table("dollars").select(["first_trade_id", "last_trade_id", "complete"])
+        ends = {int(each["last_trade_id"]): each["complete"] for each in bars.to_pylist()}
+        assert ends[last] is False
+        for each in bars.to_pylist():
+            assert not int(each["first_trade_id"]) <= last < int(each["last_trade_id"])
+
     def test_repair_reads_by_rest_and_gives_the_files_of_a_quiet_run(self, place, quiet):
         place.run(faulty("hole"))
         assert place.tree() != quiet

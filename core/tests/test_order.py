@@ -111,6 +111,15 @@ class TestHoles:
         holes.count(rows((3, 10), (4, 12)))
         assert holes.found == Ids(5, 12, 3, ((7, 8), (11, 11)))
 
+    def test_the_rows_behind_a_hole_are_told(self):
+        holes = Holes("file", 3)
+        assert holes.count(rows((0, 5), (1, 6), (2, 9))) == [0, 2]
+        assert holes.count(rows((3, 10), (4, 12))) == [1]
+        # What is left out before the first row is not a hole within.
+        assert holes.found == Ids(5, 12, 3, ((7, 8), (11, 11)))
+        assert Holes("file", 4).count(rows((0, 5), (1, 6))) == []
+        assert Holes("file").count(rows((0, 5), (1, 6))) == []
+
     def test_many_jumps_are_counted_and_the_first_hundred_named(self):
         holes = Holes("file")
         for start in (0, 300):

@@ -78,37 +78,41 @@ class Ids:
 
 
 class Holes:
-    """Counts the ids that are left out among trades whose ids should be without a hole."""
+    """Counts the ids that are left out among trades whose ids should be without a hole.
 
-    def __init__(self, name: str) -> None:
+    `before` is the greatest id of the window before, None if that is not known.
+    """
+
+    def __init__(self, name: str, before: int | None = None) -> None:
         self._name = name
         self._rows = 0
         self._least: int | None = None
-        self._most = 0
+        self._most = before
         self._jumps: list[tuple[int, int]] = []
 
     @property
     def found(self) -> Ids | None:
         """What is known of the ids so far; None without a row."""
-        if self._least is None:
+        if self._least is None or self._most is None:
             return None
         holes = self._most - self._least + 1 - self._rows
         return Ids(self._least, self._most, holes, tuple(self._jumps) if holes else ())
 
-    def count(self, batch: pa.RecordBatch) -> None:
-        """Take note of rows without repeats."""
+    def count(self, batch: pa.RecordBatch) -> list[int]:
+        """Take note of rows without repeats; return those before which ids are left out."""
         ids = numbers(batch["trade_id"], self._name)
-        least, most = int(ids.min()), int(ids.max())
-        self._note_jumps(ids)
-        self._least = least if self._least is None else min(self._least, least)
-        self._most = max(self._most, most)
-        self._rows += len(ids)
-
-    def _note_jumps(self, ids: Rows) -> None:
-        before = ids[0] - 1 if self._least is None else self._most
+        before = int(ids[0]) - 1 if self._most is None else self._most
         steps = np.diff(ids, prepend=before)
-        for row in np.flatnonzero(steps > 1)[: _JUMPS - len(self._jumps)]:
+        rows: list[int] = np.flatnonzero(steps > 1).tolist()
+        # What is left out before the first row of all belongs to no window yet.
+        for row in rows[self._least is None and rows[:1] == [0] :][: _JUMPS - len(self._jumps)]:
             self._jumps.append((int(ids[row] - steps[row]) + 1, int(ids[row]) - 1))
+        least, most = int(ids.min()), int(ids.max())
+        started = self._least is not None
+        self._least = least if self._least is None else min(self._least, least)
+        self._most = max(self._most, most) if started and self._most is not None else most
+        self._rows += len(ids)
+        return rows
 
 
 class Repeats:

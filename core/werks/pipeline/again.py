@@ -112,7 +112,9 @@ def _read(
     if not streams:
         return
     branch, (verifier, candles) = plan.branch, comparing
-    tasks = [StreamTask(of, tuple(days), {}, False, verify=True) for of, days in streams.items()]
+    tasks = [
+        StreamTask(of, tuple(days), {}, cut=False, verify=True) for of, days in streams.items()
+    ]
     outcome = perform(
         Task(
             plan.file,

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from ..components import State, Stream, Window
-from ..ledger import Commit, CommitKey, Ledger
+from ..ledger import Commit, CommitKey, Ledger, WindowRecord
 from .graph import Branch, Graph
 
 _ONE = timedelta(days=1)
@@ -87,6 +87,10 @@ class Knowledge:
             for sink in sinks
         )
 
+    def window(self, stream: Stream, day: date) -> WindowRecord | None:
+        """Return a window as it was read."""
+        return self._ledger.window(stream, day)
+
     def states(self, branch: Branch, stream: Stream, day: date) -> dict[str, State]:
         """Return what nodes carried at the end of a day, as far as it still holds."""
         return {
@@ -102,12 +106,17 @@ def fingerprint(branch: Branch, node: str, sink: str) -> str:
     return hashlib.sha256(both.encode()).hexdigest()
 
 
-def began(branch: Branch, states: Mapping[str, State], cut: bool) -> dict[str, str]:
-    """Return, by node, a digest of all that is carried into a window; empty where nothing is."""
+def began(
+    branch: Branch, states: Mapping[str, State], before: tuple[bool, int | None]
+) -> dict[str, str]:
+    """Return, by node, a digest of all that is carried into a window; empty where nothing is.
+
+    `before` is whether days are missing before it, and the greatest trade id before it.
+    """
     digests = {}
     for node, carried in branch.carried.items():
         what: Any = [[name, states.get(name)] for name in sorted(carried)]
-        text = json.dumps([what, cut], sort_keys=True)
+        text = json.dumps([what, *before], sort_keys=True)
         digests[node] = hashlib.sha256(text.encode()).hexdigest() if carried else ""
     return digests
 
@@ -121,7 +130,17 @@ class Chain:
         self._stream = stream
         self._last = first - _ONE
         self._unsure: frozenset[str] = frozenset()
-        self.states: Mapping[str, State] = known.states(branch, stream, self._last)
+        self.last_id: int | None = None
+        self.states: Mapping[str, State] = {}
+        self._look()
+
+    def _look(self) -> None:
+        """Take note of what the last window has left."""
+        self.states = self._known.states(self._branch, self._stream, self._last)
+        if any(self._branch.carried.values()):
+            window = self._known.window(self._stream, self._last)
+            if window is None or window.rows:
+                self.last_id = None if window is None else window.most_id
 
     def copy(self) -> "Chain":
         """Return a chain that goes its own way from here."""
@@ -131,9 +150,14 @@ class Chain:
         """Tell whether days are missing before a day."""
         return self._last + _ONE != day
 
+    def before(self, day: date) -> tuple[bool, int | None]:
+        """Return whether days are missing before a day, and the greatest id before it."""
+        cut = self.cut(day)
+        return cut, None if cut else self.last_id
+
     def began(self, day: date) -> Began:
         """Return digests of what is carried into a day, by node; None while that is not known."""
-        digests = began(self._branch, self.states, self.cut(day))
+        digests = began(self._branch, self.states, self.before(day))
         unsure = self._unsure
         return {n: None if unsure & self._branch.carried[n] else d for n, d in digests.items()}
 
@@ -142,7 +166,7 @@ class Chain:
         carried = (self._branch.carried[node] for node in redo)
         self._unsure = self._unsure.union(*carried)
         self._last = day
-        self.states = self._known.states(self._branch, self._stream, day)
+        self._look()
 
     def done(self, day: date) -> None:
         """Take note of a window that was done, and recorded, just now."""

@@ -39,7 +39,7 @@ class Recorder:
             for node, state in done.states.items()
             if finished
         }
-        commits = _commits(branch, done, began(branch, chain.states, chain.cut(day)))
+        commits = _commits(branch, done, began(branch, chain.states, chain.before(day)))
         before = self._of(stream).get(day)
         record = attrs.evolve(_record(plan, task, done), finished=finished)
         self._ledger.done(record, commits, marks, done.minutes)

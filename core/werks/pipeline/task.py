@@ -31,8 +31,8 @@ class DayTask:
 class StreamTask:
     """The windows of one stream in a file, with what its nodes carry into the first of them.
 
-    `cursor` goes on by REST behind the window before; `verify` asks for its minutes. `beside` holds
-    the rows of other sources that stand beside those of the nodes, by source.
+    `cursor` goes on by REST behind the window before, `last_id` is the greatest id in it. `verify`
+    asks for minutes. `beside` holds the rows of other sources that stand beside bars, by source.
     """
 
     stream: Stream
@@ -40,6 +40,7 @@ class StreamTask:
     states: Mapping[str, State]
     cut: bool
     cursor: str | None = None
+    last_id: int | None = None
     verify: bool = False
     beside: Mapping[str, pa.RecordBatch] = attrs.field(factory=dict)
 

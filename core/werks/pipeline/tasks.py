@@ -76,7 +76,8 @@ class Tasks:
         while days and not self._redo(plan, chain, days[0]):
             chain.passed(days.pop(0).day)
         days = self._ours(plan, days, report)
-        states, cut = chain.states, bool(days) and chain.cut(days[0].day)
+        states = chain.states
+        cut, last_id = chain.before(days[0].day) if days else (False, None)
         tasks: list[DayTask] = []
         # What is carried runs through every day of a file, wanted or not, from the first one on.
         ahead = chain.copy()
@@ -90,7 +91,7 @@ class Tasks:
         cursor = self._cursor(plan, stream, tasks)
         verify = plan.branch.source.candles is not None
         beside = self._beside(plan, stream, tasks)
-        return StreamTask(stream, tuple(tasks), states, cut, cursor, verify, beside)
+        return StreamTask(stream, tuple(tasks), states, cut, cursor, last_id, verify, beside)
 
     def _beside(
         self, plan: FilePlan, stream: Stream, tasks: list[DayTask]

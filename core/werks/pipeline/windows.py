@@ -32,6 +32,7 @@ class Windows:
         self._cut = stream.cut
         self._verify = stream.verify
         self._beside = stream.beside
+        self._last_id = stream.last_id
         self._day: _Day | None = None
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -67,6 +68,7 @@ class Windows:
         day = self._left.pop(0)
         given = (self._writers, self._states, self._verify, self._beside)
         self._day = _Day(self._task, self._stream, day, *given)
+        self._day.follow(None if self._cut else self._last_id)
         if self._cut:
             self._day.cut()
             self._cut = False
@@ -78,6 +80,7 @@ class Windows:
             done = self._day.commit()
             self._day = None
             self._states = done.states
+            self._last_id = done.ids.most if done.ids else self._last_id
             self._heard(done)
 
 
@@ -105,12 +108,18 @@ class _Day:
         named = "trade_id" in self._schema.names
         self._repeats = Repeats() if named else None
         contiguous = named and task.door.continuity == "contiguous"
-        self._holes = Holes(task.file.url) if contiguous else None
+        self._name = task.file.url
+        self._holes = Holes(self._name) if contiguous else None
         self._minutes = Minutes(self._schema) if verify else None
         self._rows = 0
         self._sums = dict.fromkeys({"size", "notional"} & set(self._schema.names), 0)
         self._ids: tuple[Any, Any] | None = None
         self._written = dict.fromkeys(day.targets, 0)
+
+    def follow(self, last_id: int | None) -> None:
+        """Take note of the greatest id before this window."""
+        if self._holes is not None:
+            self._holes = Holes(self._name, last_id)
 
     def cut(self) -> None:
         self._write(self._window, self._flow.cut())
@@ -127,14 +136,19 @@ class _Day:
                 return
             ids = batch["trade_id"]
             self._ids = (self._ids[0] if self._ids else ids[0].as_py(), ids[len(ids) - 1].as_py())
-        if self._holes is not None:
-            self._holes.count(batch)
+        torn = self._holes.count(batch) if self._holes is not None else []
         if self._minutes is not None:
             self._minutes.push(batch)
         self._rows += len(batch)
         for name in self._sums:
             self._sums[name] += total(limbs(batch[name]))
-        self._write(self._window, self._flow.push(batch))
+        begin = 0
+        for row in torn:  # no bar runs across trades that are missing as if there were none
+            if row > begin:
+                self._write(self._window, self._flow.push(batch.slice(begin, row - begin)))
+            self.cut()
+            begin = row
+        self._write(self._window, self._flow.push(batch.slice(begin) if begin else batch))
 
     def _write(self, window: Window, rows: Iterable[Rows]) -> None:
         for node, batch in rows:
