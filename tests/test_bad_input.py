@@ -459,7 +459,8 @@ def test_a_limit_for_files_is_one_line(market):
         (
             '"bybit.trades"',
             '"bybit.trade"',
-            'sources.trades.type: the plugin "bybit" has no source "trade"; it has: bybit.trades;'
+            'sources.trades.type: the plugin "bybit" has no source "trade"; it has: bybit.trades,'
+            " bybit.candles, bybit.open_interest, bybit.funding, bybit.instruments;"
             ' did you mean "bybit.trades"?',
         ),
         (

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = {
-    "core": ("werks", {"aggregate", "bars", "filter", "inline", "log", "processes"}),
+    "core": ("werks", {"aggregate", "bars", "checks", "filter", "inline", "log", "processes"}),
     "sinks": ("werks_sinks", {"csv", "feather", "parquet", "sqlite"}),
     **{
         f"plugins/{path.name}": (f"werks_{path.name}", {path.name})

@@ -18,7 +18,20 @@ from click.testing import CliRunner
 from werks.cli import main
 
 SHOP = Path(__file__).with_name("shop.py")
-COMMANDS = ["chart", "check", "describe", "new", "plan", "plugins", "run"]
+COMMANDS = [
+    "audit",
+    "chart",
+    "check",
+    "describe",
+    "gaps",
+    "new",
+    "plan",
+    "plugins",
+    "repair",
+    "run",
+    "status",
+    "verify",
+]
 TEXT = """
 [pipeline]
 state = "werks.db"

@@ -17,7 +17,7 @@ from .schema import nanoseconds
 _IDLE = 3
 # Rows that are handed on at once: a page by itself is too small a batch for the transforms.
 _ROWS = 1 << 15
-_NO_ROWS: frozenset[Any] = frozenset()
+Times = npt.NDArray[np.int64]
 
 
 @attrs.frozen
@@ -44,7 +44,8 @@ class Pages:
         self._numeric = door.continuity in ("contiguous", "increasing")
         self._held: pa.RecordBatch | None = None
         self._last = -1
-        self._known = _NO_ROWS
+        # Of the page before, and at the last time of those before it; none of them is later.
+        self._known: tuple[Times, pa.Array] = (np.zeros(0, np.int64), pa.array([], pa.string()))
         self.resume = span.cursor
         self.before: str | None = None
         self.repeats = 0
@@ -91,11 +92,14 @@ class Pages:
 
     def _fresh(self, page: pa.RecordBatch) -> pa.RecordBatch:
         """Return the rows that have not come before; DataError if one should have come earlier."""
-        time, ids = nanoseconds(page["timestamp"]), self._ids(page)
-        fresh, seen = np.ones(len(page), bool), set(self._known)
-        for row, key in enumerate(zip(time.tolist(), ids, strict=True)):
-            fresh[row] = key not in seen
-            seen.add(key)
+        time, ids = nanoseconds(page["timestamp"]), _ids(page)
+        fresh = np.ones(len(page), bool)
+        rows = np.flatnonzero(_tied(time) | (time <= self._last))  # no other can be known
+        if len(rows):
+            seen = self._seen(int(time[rows].min()))
+            for row, key in zip(rows.tolist(), _keys(time, ids, rows), strict=True):
+                fresh[row] = key not in seen
+                seen.add(key)
         late = fresh & (time < self._last)
         if late.any():
             row = int(np.argmax(late))
@@ -103,17 +107,21 @@ class Pages:
             what = f"the row of {stamp} (id {ids[row]}) comes after later ones"
             raise DataError(f"{self._name}: {what}: the pages are not in order")
         self.repeats += int(np.count_nonzero(~fresh))
-        self._known = frozenset(zip(time.tolist(), ids, strict=True)) | {
-            key for key in self._known if key[0] == self._last
-        }
+        self._remember(time, ids)
         return page.filter(pa.array(fresh)) if not fresh.all() else page
 
-    def _ids(self, page: pa.RecordBatch) -> list[Any]:
-        """Return what tells rows of one time apart."""
-        for name in ("trade_id", "field"):
-            if name in page.schema.names:
-                return list(page[name].to_pylist())
-        return [None] * len(page)
+    def _seen(self, since: int) -> set[tuple[int, str | None]]:
+        """Return (time, id) of the known rows that do not lie before a time."""
+        time, ids = self._known
+        return set(_keys(time, ids, np.flatnonzero(time >= since)))
+
+    def _remember(self, time: Times, ids: pa.Array) -> None:
+        before, known = self._known
+        last = before == self._last
+        if last.any():
+            time = np.concatenate((time, before[last]))
+            ids = pa.concat_arrays([ids, known.filter(pa.array(last))])
+        self._known = time, ids
 
     def _settled(self, fresh: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Yield rows before the last time that was seen; hold those at it."""
@@ -129,3 +137,25 @@ class Pages:
         self._held = rows.slice(closed)
         if closed:
             yield rows.slice(0, closed)
+
+
+def _ids(page: pa.RecordBatch) -> pa.Array:
+    """Return what tells rows of one time apart; nulls where nothing does."""
+    for name in ("trade_id", "field"):
+        if name in page.schema.names:
+            return page[name].cast(pa.string())
+    return pa.nulls(len(page), pa.string())
+
+
+def _keys(time: Times, ids: pa.Array, rows: npt.NDArray[np.intp]) -> Iterator[tuple[int, Any]]:
+    return zip(time[rows].tolist(), ids.take(pa.array(rows)).to_pylist(), strict=True)
+
+
+def _tied(time: Times) -> npt.NDArray[np.bool_]:
+    """Return which rows may have the time of another one: all, if they are not in order."""
+    step = np.diff(time)
+    if (step < 0).any():
+        return np.ones(len(time), bool)
+    same = np.append(step == 0, False)
+    same[1:] |= same[:-1].copy()
+    return same

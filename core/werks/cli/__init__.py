@@ -14,6 +14,7 @@ from .. import __version__
 from .loading import lasting
 
 _FILE = click.Path(path_type=Path)
+_THERE = click.Path(path_type=Path, exists=True)
 _PLUGIN = click.option(
     "--plugin",
     "plugins",
@@ -125,7 +126,7 @@ def plan(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 @_PLUGIN
 @_JSON
 def repair(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
-    """Try to fill the gaps of FILE by another door; exit code 1 if some are left."""
+    """Try to fill the gaps of FILE by another door."""
     from .mend import repair_file
 
     sys.exit(repair_file(file, plugins, as_json))
@@ -137,7 +138,7 @@ def repair(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 @click.option("--again", "every", is_flag=True, help="Compare windows that have a result, too.")
 @_JSON
 def verify(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) -> None:
-    """Compare what FILE has read with the exchange's candles; 1 if minutes differ."""
+    """Compare what FILE has read with candles."""
     from .mend import verify_file
 
     sys.exit(verify_file(file, plugins, every, as_json))
@@ -149,7 +150,7 @@ def verify(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) ->
 @click.option("--html", type=_FILE, help="Write it as one page that needs no network, too.")
 @_JSON
 def status(file: Path, plugins: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
-    """Show which days of FILE are there, as a calendar; connects to nothing."""
+    """Show which days of FILE are there, as a calendar of each stream."""
     from .status import status_file
 
     sys.exit(status_file(file, plugins, html, as_json))
@@ -161,7 +162,7 @@ def status(file: Path, plugins: tuple[Path, ...], html: Path | None, as_json: bo
 @click.option("--all", "every", is_flag=True, help="List those that are settled, too.")
 @_JSON
 def gaps(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) -> None:
-    """List what is missing of FILE, or may be; exit code 1 if there is any."""
+    """List what FILE lacks, with the cause; 1 if a gap is open."""
     from .gaps import gaps_file
 
     sys.exit(gaps_file(file, plugins, every, as_json))
@@ -198,6 +199,22 @@ def new(what: Path, name: str | None) -> None:
     if str(what) == "plugin" and name is None:
         raise click.UsageError("new plugin takes the NAME of the plugin")
     sys.exit(new_plugin(name) if name else new_file(what))
+
+
+@main.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=_THERE)
+@click.option("--type", "source", default="", help="What reads an exchange's file: PLUGIN.NAME.")
+@click.option("-o", "--option", "options", multiple=True, help="An option of it: NAME=VALUE.")
+@click.option("--symbol", "symbols", multiple=True, help="Look at this symbol of files of many.")
+@click.option("--checksum", default="", help="The SHA-256 that the file should have.")
+@click.option("--online", is_flag=True, help="Compare minutes with the exchange's candles.")
+@_PLUGIN
+@_JSON
+def audit(paths: tuple[Path, ...], plugins: tuple[Path, ...], as_json: bool, **given: Any) -> None:
+    """Look for what is wrong in files, ours or an exchange's."""
+    from .audit import audit_paths
+
+    sys.exit(audit_paths(paths, plugins, given, as_json))
 
 
 @main.command()

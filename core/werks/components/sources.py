@@ -53,6 +53,9 @@ class Archive(Source, Protocol):
     # Optional, used where they are there:
     #   content(file) -> Iterable[bytes]   the bytes of a file that lies neither on HTTP nor on disk
     #   known_missing: Mapping[date, str]  days that were never published, with the reason
+    #   recognises(path) -> File | None    which file lies at a path (with /, of a copy on disk), by
+    #       its name and its folders as far as they tell; None if it is none of this door's. Where
+    #       `symbols` is empty, `read` without symbols yields all that are in the file
 
 
 class History(Source, Protocol):

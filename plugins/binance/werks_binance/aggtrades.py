@@ -76,8 +76,14 @@ class AggTrades:
 
     def files(self, symbols: Sequence[str], start: date, stop: date, http: Http) -> Iterator[File]:
         """Yield the day files that the bucket lists, or all days if there is no listing."""
-        place = days.Place(self.market, "aggTrades", self.archive_url, self.listing_url)
-        return place.files(symbols, start, stop, http)
+        return self._place().files(symbols, start, stop, http)
+
+    def recognises(self, path: str) -> File | None:
+        """Return the file that the path of a copy is of."""
+        return self._place().recognised(path)
+
+    def _place(self) -> days.Place:
+        return days.Place(self.market, "aggTrades", self.archive_url, self.listing_url)
 
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]

@@ -35,6 +35,9 @@ LISTING_HELP = (
 # milliseconds: told apart by magnitude, one unit for a file.
 _LEAST_US, _US, _MS = 10**14, 1_000, 1_000_000
 _FOLDERS: Mapping[Market, str] = {"spot": "spot", "usdm": "futures/um"}
+_COPY = re.compile(
+    r"(?P<symbol>[^/-]+)-(?P<kind>trades|aggTrades)-(?P<month>\d{4}-\d\d)(?P<day>-\d\d)?\.(zip|csv)"
+)
 _DAY = timedelta(days=1)
 
 
@@ -54,6 +57,18 @@ class Place:
             for day in _all(start, stop) if listed is None else listed:
                 url = f"{self.archive_url.rstrip('/')}/{self._stem(symbol)}-{day}.zip"
                 yield File(url, day, day + _DAY, (symbol,), f"{url}.CHECKSUM")
+
+    def recognised(self, path: str) -> File | None:
+        """Return the file that the path of a copy is of, a day or a month; the folder may tell."""
+        folder, _, name = path.rpartition("/")
+        found = _COPY.fullmatch(name)
+        others = {"/spot/", "/futures/"} - {f"/{_FOLDERS[self.market].partition('/')[0]}/"}
+        foreign = any(other in f"{folder}/" for other in (*others, "/futures/cm/"))
+        if not found or found["kind"] != self.kind or foreign:
+            return None
+        start = date.fromisoformat(found["month"] + (found["day"] or "-01"))
+        stop = start + _DAY if found["day"] else (start + 31 * _DAY).replace(day=1)
+        return File(path, start, stop, (found["symbol"],))
 
     def _stem(self, symbol: str) -> str:
         folder = f"data/{_FOLDERS[self.market]}/daily/{self.kind}/{symbol}"

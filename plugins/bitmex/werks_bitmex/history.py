@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import ClassVar
 
 import attrs
@@ -140,7 +141,7 @@ def _page(
         return None
     url, place = of
     made = [row for row, keep in zip(rows, kept, strict=True) if keep]
-    columns = {name: [_text(getattr(row, name)) for row in made] for name in _TEXTS}
+    columns = {name: _texts(made, name) for name in _TEXTS}
     if any(row.trdType for row in made):
         columns["trdType"] = [row.trdType or "Regular" for row in made]
     block = pa.record_batch({name: pa.array(texts, pa.string()) for name, texts in columns.items()})
@@ -149,5 +150,6 @@ def _page(
     return trades(symbol, Rows(url, np.flatnonzero(kept) + 1, block), stamps(times[kept]), nameless)
 
 
-def _text(value: str | Decimal | None) -> str:
-    return "" if value is None else str(value)
+def _texts(rows: Sequence[Trade], name: str) -> list[str]:
+    values = map(attrgetter(name), rows)
+    return ["" if value is None else str(value) for value in values]

@@ -21,6 +21,7 @@ _TEXTS = ("timestamp", "symbol", "side", "size", "price", "trdMatchID", "grossVa
 _COLUMNS = dict.fromkeys((*_TEXTS, "homeNotional", "foreignNotional"), pa.string())
 _NEWER = {"trdType": pa.string()}
 _PREFIX = "data/trade/"
+_COPY = re.compile(r"(\d{8})\.csv(?:\.gz)?")
 _DAY = timedelta(days=1)
 _NEVER = "BitMEX never published this day"
 
@@ -82,14 +83,24 @@ class Trades:
             if (day := start + number * _DAY) not in self.known_missing:
                 yield day
 
+    def recognises(self, path: str) -> File | None:
+        """Return the file that the path of a copy is of; its name tells no symbols."""
+        folder, _, name = path.rpartition("/")
+        found = _COPY.fullmatch(name)
+        if not found or "/quote/" in f"{folder}/":
+            return None
+        day = date.fromisoformat(found[1])
+        return File(path, day, day + _DAY, ())
+
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the trades of each symbol asked for, in the file's order."""
+        """Yield the trades of each symbol asked for, of all if none is, in the file's order."""
         nameless: Nameless = Counter()
-        markets = [symbol for symbol in symbols if not symbol.startswith(".")]  # not an index
         for first, block in blocks(stream, file.url, _COLUMNS, optional=_NEWER):
-            for symbol in markets:
+            for symbol in symbols or sorted(block["symbol"].unique().to_pylist()):
+                if symbol.startswith("."):  # an index
+                    continue
                 rows = _of(symbol, file, first, block)
                 if len(rows):
                     yield trades(symbol, rows, rows.moments("timestamp"), nameless)

@@ -40,6 +40,12 @@ _SPOT = {
 _RPI = {"RPI": WORD, "rpi": WORD}
 _SIDES, _SPOT_SIDES = {"Buy": 1, "Sell": -1}, {"buy": 1, "sell": -1}
 _FILE = re.compile(r"(?P<stem>.+?)[_-]?(?P<month>\d{4}-\d\d)(?P<day>-\d\d)?\.csv\.gz")
+# The name of a copy: what stands before the symbol in small letters is let go.
+_COPY = re.compile(
+    r"(?<![A-Z0-9])(?P<stem>[A-Z0-9]+(?:-[A-Z0-9]+)?)(?P<mark>[_-]?)"
+    r"(?P<month>\d{4}-\d\d)(?P<day>-\d\d)?\.csv(?:\.gz)?$"
+)
+_INVERSE = re.compile(r"[A-Z0-9]+USD(?:[FGHJKMNQUVXZ]\d\d)?")
 _MARKED = ("1", "true")
 _DAY = timedelta(days=1)
 _MS = 1_000_000
@@ -85,6 +91,17 @@ class Trades:
             listed = [_dated(base, link, symbol) for link in hrefs(http.text(base))]
             wanted = [file for file in listed if file and file.start < stop and start < file.stop]
             yield from _disjoint(wanted, start, stop)
+
+    def recognises(self, path: str) -> File | None:
+        """Return the file that a path is of; only names of spot files part symbol and day."""
+        folder, _, name = path.rpartition("/")
+        found = _COPY.search(name)
+        spot = self.market == "spot"
+        if not found or f"/{'trading' if spot else 'spot'}/" in f"{folder}/":
+            return None
+        inverse = bool(_INVERSE.fullmatch(found["stem"]))
+        fits = bool(found["mark"]) if spot else inverse == (self.market == "inverse")
+        return _covered(found, path, found["stem"]) if fits else None
 
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]
@@ -136,11 +153,14 @@ class Trades:
 def _dated(base: str, link: str, symbol: str) -> File | None:
     """Return the file of a link: SYMBOL2019-10-01, SYMBOL_2024-01-01 or SYMBOL-2022-11."""
     found = _FILE.fullmatch(link)
-    if not found or found["stem"] != symbol:
-        return None
+    return _covered(found, base + link, symbol) if found and found["stem"] == symbol else None
+
+
+def _covered(found: re.Match[str], url: str, symbol: str) -> File:
+    """Return a file of a day or of a month."""
     start = date.fromisoformat(found["month"] + (found["day"] or "-01"))
     stop = start + _DAY if found["day"] else (start + 31 * _DAY).replace(day=1)
-    return File(base + link, start, stop, (symbol,))
+    return File(url, start, stop, (symbol,))
 
 
 def _disjoint(files: Sequence[File], start: date, stop: date) -> list[File]:

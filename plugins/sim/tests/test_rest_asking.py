@@ -5,13 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from werks.errors import MissingError, RateLimitError, RejectedError
+from werks.errors import MissingError, RejectedError, UnavailableError
 from werks.testing import CandleTests, HistoryTests, SnapshotTests
 from werks_sim import History, rest
 
 
 def _hasty(status, body):
-    return RateLimitError("slow down", 1.0) if status == 429 else None
+    return UnavailableError("slow down") if status == 429 else None
 
 
 def _stern(status, body):
