@@ -229,6 +229,24 @@ class TestFaultsOfTheWay:
         assert place.run(f'{urls}\nvia = ["rest"]').ok
         assert place.gaps() == []
 
+    @pytest.mark.parametrize("fault", ["order", "digits"])
+    def test_a_page_that_cannot_be_true_is_named_and_kept_aside(self, place, loopback, urls, fault):
+        query = {"symbol": "BTCUSD", "limit": "1000", "start": "1704067200000000"}
+        _, body, _ = answers(Exchange(trades_per_day=3000))["/trades"](query)
+        rows = json.loads(body)["rows"]
+        if fault == "order":
+            later = {"symbol": "BTCUSD", "limit": "1000", "after": rows[-1]["id"]}
+            _, body, _ = answers(Exchange(trades_per_day=3000))["/trades"](later)
+            rows = json.loads(body)["rows"] + rows[:10]
+        else:
+            rows[5]["price"] = "1.12345678901234567890"
+        loopback.swap("/trades", json.dumps({"rows": rows}).encode())
+        report = place.run(f'{urls}\nvia = ["rest"]')
+        ((_, error),) = report.errors
+        (kept,) = (place.root / "quarantine").iterdir()
+        assert str(kept) in str(error)
+        assert place.run(f'{urls}\nvia = ["rest"]').ok
+
     def test_an_exchange_that_is_away_is_asked_again_later(
         self, place, quiet, loopback, urls, monkeypatch
     ):

@@ -22,12 +22,16 @@ Times = npt.NDArray[np.int64]
 
 @attrs.frozen
 class Span:
-    """What is asked of a history: from a time, or after a cursor, to before a time, in ns."""
+    """What is asked of a history: from a time, or after a cursor, to before a time, in ns.
+
+    Without a cursor it is asked from `lead` earlier on, to see what comes before the first row.
+    """
 
     symbol: str
     start: int
     stop: int
     cursor: str | None = None
+    lead: int = 0
 
 
 class Pages:
@@ -63,7 +67,7 @@ class Pages:
     def _released(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows of each page that no later page can stand before."""
         span, idle = self._span, 0
-        after: int | str = span.start if span.cursor is None else span.cursor
+        after: int | str = span.start - span.lead if span.cursor is None else span.cursor
         for page, cursor in self._door.read(self._http, span.symbol, after, span.stop):
             time = nanoseconds(page["timestamp"])
             over = bool(len(page)) and int(time.max()) >= span.stop

@@ -28,6 +28,7 @@ from .errors import (
     RateLimitError,
     RejectedError,
     UnavailableError,
+    WerksError,
 )
 from .throttle import Throttle
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+E = TypeVar("E", bound=WerksError)
 
 _OK, _NOT_FOUND, _CLIENT, _SERVER = 200, 404, 400, 500
 _SLOW_DOWN = {418, 429}
@@ -58,6 +60,7 @@ class Http:
         self._sleep = sleep
         self._quarantine = quarantine
         self._throttle = Throttle()
+        self._last: tuple[Request, bytes] | None = None
         self._client: httpx.Client | None = None
 
     def __enter__(self) -> "Http":
@@ -83,16 +86,20 @@ class Http:
         import msgspec
 
         body = self._tried(request.url, lambda: self._asked(request, refusal))
+        self._last = request, body
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self.unreadable(request, body, str(error)) from error
+            said = body[:120].decode("utf-8", "replace")
+            unreadable = MessageError(f"{_whole(request)}: cannot be read: {error}: {said!r}")
+            raise self.set_aside(unreadable) from error
 
-    def unreadable(self, request: Request, body: bytes, why: str) -> MessageError:
-        """Return the error of an answer that cannot be read, which is kept aside."""
-        url = f"{request.url}?{urlencode(request.query)}" if request.query else request.url
-        said = body[:120].decode("utf-8", "replace")
-        return MessageError(f"{url}: cannot be read: {why}: {said!r}{self._aside(url, body)}")
+    def set_aside(self, error: E) -> E:
+        """Keep the last answer as it came; return the error that it has led to, saying where."""
+        if self._last is None:
+            return error
+        (request, body), self._last = self._last, None
+        return type(error)(f"{error}{self._aside(_whole(request), body)}")
 
     def _aside(self, url: str, body: bytes) -> str:
         if self._quarantine is None:
@@ -184,6 +191,10 @@ class Http:
                 timeout=timeout, headers=headers, follow_redirects=True, verify=_certificates()
             )
         return self._client
+
+
+def _whole(request: Request) -> str:
+    return f"{request.url}?{urlencode(request.query)}" if request.query else request.url
 
 
 def _local(path: Path) -> str:

@@ -12,12 +12,14 @@ import pyarrow as pa
 from ..amounts import ints, limbs
 from ..archive import Ahead, ByteStream, fetched
 from ..components import File
-from ..errors import DataError
+from ..errors import DataError, MessageError
 from ..history import Pages, Span
 from ..http import Http
 from ..schema import nanoseconds, same, times, word
 from .task import Done, Task, midnight
 
+# How much earlier REST is asked, so that the last trade of the window before may be seen.
+_LEAD = 60 * 10**9
 # How many batches are parsed ahead of the transforms.
 _DEPTH = 2
 Batches = Iterator[pa.RecordBatch]
@@ -82,7 +84,11 @@ class _Rest:
         self._task = task
         (stream,) = task.streams
         (day,) = stream.days
-        span = Span(stream.stream.symbol, midnight(day.day), day.until, stream.cursor)
+        # Contiguous ids tell by themselves whether two windows are joined.
+        named = "trade_id" in task.door.schema.names
+        lead = _LEAD if named and task.door.continuity != "contiguous" else 0
+        span = Span(stream.stream.symbol, midnight(day.day), day.until, stream.cursor, lead)
+        self._http = http
         self._pages = Pages(task.door, http, span, task.file.url)
 
     @contextmanager
@@ -90,9 +96,12 @@ class _Rest:
         yield self._checked()
 
     def _checked(self) -> Batches:
-        for batch in self._pages:
-            check(batch, self._task.file)
-            yield batch
+        try:
+            for batch in self._pages:
+                check(batch, self._task.file)
+                yield batch
+        except (DataError, MessageError) as error:
+            raise self._http.set_aside(error) from error
 
     def known(self, done: Done) -> Done:
         pages = self._pages
