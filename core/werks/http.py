@@ -114,7 +114,7 @@ class Http:
         return f"; kept as {path}"
 
     def _asked(self, request: Request, refusal: Refusal | None) -> bytes:
-        self._sleep(self._throttle.take(request))
+        self._wait(self._throttle.take(request))
         with self._sent(request.url, request.query, request.headers) as response:
             response.read()
             self._throttle.heard(request, response.headers)
@@ -132,7 +132,7 @@ class Http:
 
     def _tried(self, url: str, ask: Callable[[], T]) -> T:
         for attempt in range(1, self._tries + 1):
-            self._sleep(self._throttle.wait(url))
+            self._wait(self._throttle.wait(url))
             try:
                 return ask()
             except RateLimitError as error:
@@ -145,6 +145,10 @@ class Http:
                 pause = min(2.0 ** (attempt - 1), _LONGEST_PAUSE)
                 self._sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  (jitter, not a secret)
         raise UnavailableError(f"{url}: not asked, because no tries are allowed")
+
+    def _wait(self, seconds: float) -> None:
+        if seconds > 0:
+            self._sleep(seconds)
 
     def _text(self, url: str, query: dict[str, str]) -> str:
         with self._sent(url, query) as response:

@@ -12,6 +12,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .errors import DataError, MessageError
 
@@ -23,8 +24,12 @@ _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What nanoseconds in 64 bits can hold.
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _DIGITS = 38
+# Holds each number of less than 38 digits, however small, before it is rounded.
+_WIDE = pa.decimal256(76, 36)
 _EXACT = Context(prec=2 * _DIGITS)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# Years from 1700 to 2199, in UTC.
+_PLAIN = r"^(1[7-9]|2[01])\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]00:?00)?", re.ASCII)
 
 
@@ -36,12 +41,19 @@ def decimals(
     DataError names the row of what is no number or has more digits than `scale`; with `rounded`,
     such a number is rounded half-even instead (for floats with noise, as candles have them).
     """
+    texts = pa.array([None if value is None else str(value) for value in values], pa.string())
+    kind, longest = pa.decimal128(_DIGITS, scale), pc.max(pc.binary_length(texts)).as_py() or 0
     try:
-        texts = [None if value is None else str(value) for value in values]
-        if not rounded and all(text is None or len(text) < _DIGITS for text in texts):
-            return pa.array(texts, pa.string()).cast(pa.decimal128(_DIGITS, scale))
+        if longest < _DIGITS:
+            return texts.cast(kind)
     except pa.ArrowInvalid:
-        pass  # said below, with the row
+        pass  # rounded or said below, with the row
+    try:
+        if rounded and longest < _DIGITS:
+            exact = texts.cast(_WIDE)
+            return pc.round(exact, scale, "half_to_even").cast(kind)
+    except pa.ArrowInvalid:
+        pass
     step = Decimal(1).scaleb(-scale)
     found = [_decimal(value, step, (name, column, row)) for row, value in enumerate(values, 1)]
     if not rounded:
@@ -92,6 +104,8 @@ def iso(texts: Sequence[str], name: str) -> Times:
 
     MessageError names the row of a text that is none. A time without a zone is taken for UTC.
     """
+    if (plain := _plain(texts)) is not None:
+        return plain
     seconds: list[str] = []
     parts: list[int] = []
     for row, text in enumerate(texts, 1):
@@ -106,6 +120,18 @@ def iso(texts: Sequence[str], name: str) -> Times:
     except ValueError as error:
         raise MessageError(f"{name}: {error}") from error
     return np.asarray(whole + np.array(parts, np.int64), np.int64)
+
+
+def _plain(texts: Sequence[str]) -> Times | None:
+    """Return times that all are as exchanges mostly write them; None if one is not."""
+    try:
+        column = pa.array(texts, pa.string())
+        if column.null_count or not pc.all(pc.match_substring_regex(column, _PLAIN)).as_py():
+            return None
+        times = column.cast(pa.timestamp("ns", "UTC")).view(pa.int64()).to_numpy()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
+        return None
+    return np.array(times, np.int64)
 
 
 def utc(nanoseconds: int) -> datetime:

@@ -9,6 +9,7 @@ from place import Place
 # pyarrow wants numpy 2 and mlfinpy numpy 1; mlfinpy does not say that it needs scikit-learn.
 _WANTED = {
     "frames": ["numpy", "pandas", "polars", "pyarrow"],
+    "ccxt": ["ccxt"],
     "mlfinpy": ["mlfinpy", "numpy<2", "scikit-learn"],
 }
 

@@ -6,16 +6,18 @@ from pathlib import Path
 import memory
 import processes
 import read
+import rest
 import start
 import transforms
+import verify
 from place import Place, default_root
 from table import machine
 
 _READ = [200_000, 1_000_000, 5_000_000]
 _MEMORY = [5_000_000, 20_000_000]
-_PROCESSES = 1_000_000
+_PROCESSES = _VERIFIED = 1_000_000
 _LOOPS, _BARS = 200_000, 1_000_000
-_WHAT = ("read", "transforms", "memory", "processes", "start")
+_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "verify")
 
 
 def _given() -> argparse.Namespace:
@@ -41,6 +43,10 @@ def main() -> None:
             memory.run(place, rows or _MEMORY, max(1, rounds // 2))
         elif what == "processes":
             processes.run(place, (rows or [_PROCESSES])[0], rounds)
+        elif what == "rest":
+            rest.run(place, rounds)
+        elif what == "verify":
+            verify.run(place, (rows or [_VERIFIED])[0], rounds)
         else:
             start.run(place, rounds)
 
