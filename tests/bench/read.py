@@ -12,7 +12,7 @@ from place import HERE, SYMBOLS, Place, werks
 from table import COSTS, GOALS, costs, goal, show
 
 WERKS, ANCESTOR, POLARS, UNPACK = "werks run", "ancestor's manner", "Polars, decimals", "isal only"
-CACHED = "werks run, file in its cache"
+OVER_HTTP = "werks run, over HTTP"
 _TINY = 2_000
 _ANCESTOR_GOALS = {200_000: 15, 1_000_000: 40}
 _SLOW = 2_000_000  # the ancestor takes minutes beyond
@@ -34,7 +34,7 @@ class Reading:
         found = [
             Contender(UNPACK, lambda: [*self._python(), "decompress.py", str(self._path)]),
             Contender(WERKS, self._werks()),
-            Contender(CACHED, self._werks(cached=True)),
+            Contender(OVER_HTTP, self._werks(over_http=True)),
         ]
         frames, said = peers.python(self._place, "frames")
         if frames is None:
@@ -53,13 +53,13 @@ class Reading:
         self.folders[name] = self._place.scratch()
         return self.folders[name]
 
-    def _werks(self, cached: bool = False) -> Callable[[], Sequence[str]]:
-        cache = self._place.root / "cache"
-        settings = f'cache = "{cache.as_posix()}"' if cached else ""
-        name = CACHED if cached else WERKS
+    def _werks(self, over_http: bool = False) -> Callable[[], Sequence[str]]:
+        # The folder that is served, or read in place, as the other contenders do.
+        folder = self._path.parent.parent.parent.as_uri()
+        name, url = (OVER_HTTP, self._url) if over_http else (WERKS, folder)
 
         def command() -> Sequence[str]:
-            file = pipeline_file.write(self._folder(name), self._url, SYMBOLS[:1], settings)
+            file = pipeline_file.write(self._folder(name), url, SYMBOLS[:1])
             return werks("run", str(file), "--quiet")
 
         return command
@@ -76,7 +76,7 @@ class Reading:
     def differences(self) -> list[str]:
         """Return what the contenders have written otherwise than werks did in the last round."""
         found = []
-        for name in (CACHED, POLARS, ANCESTOR):
+        for name in (OVER_HTTP, POLARS, ANCESTOR):
             if name in self.folders:
                 given = ["--no-prices"] if name == ANCESTOR else []
                 ours, theirs = (self._figures(each, given) for each in (WERKS, name))
@@ -110,7 +110,7 @@ def run(place: Place, sizes: Sequence[int], rounds: int) -> None:
             reading = Reading(place, url, rows)
             contenders = reading.contenders()
             for contender in contenders[:1] + contenders[2:3]:
-                spend(contender.command(), env)  # brings the file into memory, and the cache
+                spend(contender.command(), env)  # brings the file into memory
             _print(rows, interleaved(contenders, rounds, env), reading)
             place.clean()
 

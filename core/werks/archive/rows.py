@@ -1,5 +1,6 @@
 """A stream of comma-separated text as blocks of typed columns, with errors that name the row."""
 
+import contextlib
 import csv
 import io
 import re
@@ -15,15 +16,18 @@ import pyarrow.csv as pacsv
 from ..amounts import ints
 from ..errors import DataError, MessageError
 from ..schema import times
+from .ahead import Ahead
 from .digits import ROOM
 from .lines import plain
 
 # What pyarrow reads at once, and what a block has at least (the last one may have fewer): larger
 # ones are no faster, as they leave the processor's caches, and take more memory.
 _BYTES = 1 << 19
-_ROWS = 1 << 15
+_ROWS = 3 << 14
 # How many bytes of plain lines tell what a block has, and the most that is read at once.
 _SOME, _MOST = 1 << 19, 1 << 23
+# How many batches are parsed ahead of what the plugin and the transforms make of them.
+_DEPTH = 2
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
 _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
@@ -51,21 +55,34 @@ def blocks(
     names = list(header) if header is not None else _names(stream, name, columns)
     wanted = dict(columns) | {k: v for k, v in (optional or {}).items() if k in names}
     row = 1 + (header is None)
-    reading = _read(stream, names, header is None, wanted)
-    while True:
-        try:
-            block = next(reading)
-        except StopIteration:
-            return
-        except pa.ArrowInvalid as error:
-            _explain(stream, name, (names, wanted), row, error)
-        for column in wanted:
-            empty = block[column].null_count
-            if empty:
-                bad = int(np.argmax(block[column].is_null().to_numpy(zero_copy_only=False)))
-                raise DataError(f"{name}: row {row + bad}: {column} is empty; {_ADVICE}")
-        yield row, block
-        row += block.num_rows
+    with _ahead(stream, _read(stream, names, header is None, wanted)) as reading:
+        while True:
+            try:
+                block = next(reading)
+            except StopIteration:
+                return
+            except pa.ArrowInvalid as error:
+                _explain(stream, name, (names, wanted), row, error)
+            for column in wanted:
+                empty = block[column].null_count
+                if empty:
+                    bad = int(np.argmax(block[column].is_null().to_numpy(zero_copy_only=False)))
+                    raise DataError(f"{name}: row {row + bad}: {column} is empty; {_ADVICE}")
+            yield row, block
+            row += block.num_rows
+
+
+@contextlib.contextmanager
+def _ahead(stream: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
+    """Give batches, read in a thread of their own if the stream is unpacked in one."""
+    if not stream.ahead:
+        yield batches
+        return
+    ahead = Ahead(batches, _DEPTH)
+    try:
+        yield ahead
+    finally:
+        ahead.stop()
 
 
 def check(good: npt.NDArray[np.bool_], name: str, row: int, say: Callable[[int], str]) -> None:

@@ -1,7 +1,7 @@
 """The rows of a task by its door: a file of the archive, a span by REST, a whole list."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..amounts import ints, limbs
-from ..archive import Ahead, ByteStream, fetched
+from ..archive import ByteStream, fetched
 from ..components import File
 from ..errors import DataError, MessageError
 from ..history import Pages, Span
@@ -20,8 +20,6 @@ from .task import Done, Task, midnight
 
 # How much earlier REST is asked, so that the last trade of the window before may be seen.
 _LEAD = 60 * 10**9
-# How many batches are parsed ahead of the transforms.
-_DEPTH = 2
 Batches = Iterator[pa.RecordBatch]
 
 
@@ -57,16 +55,14 @@ class _Archive:
 
     @contextmanager
     def batches(self) -> Iterator[Batches]:
-        ahead = self._task.read_ahead
-        with ByteStream(self._path, self._task.file.url, ahead) as stream, ExitStack() as stack:
-            checked = self._checked(stream)
-            if ahead:
-                parsed = Ahead(checked, _DEPTH)
-                stack.callback(parsed.stop)
-                checked = parsed
+        task = self._task
+        with (
+            ByteStream(self._path, task.file.url, task.read_ahead) as stream,
+            closing(self._checked(stream)) as checked,
+        ):
             yield checked
 
-    def _checked(self, stream: ByteStream) -> Batches:
+    def _checked(self, stream: ByteStream) -> Generator[pa.RecordBatch, None, None]:
         wanted = [each.stream.symbol for each in self._task.streams]
         for batch in self._task.door.read(self._task.file, stream, wanted):
             if len(batch):
