@@ -4,6 +4,7 @@ As a program this file writes the option tables and the demo's output anew.
 """
 
 import contextlib
+import csv
 import gzip
 import inspect
 import io
@@ -248,8 +249,8 @@ def _anchors(page: Path) -> set[str]:
 def tally(tmp_path) -> Path:
     """Return a folder with the files of the page on writing a plugin."""
     page = DOCS / "writing-a-plugin.md"
-    plugin, test = blocks(page, "python")
-    (tmp_path / "tally.py").write_text(plugin, encoding="utf-8")
+    plugin, test, rest = blocks(page, "python")
+    (tmp_path / "tally.py").write_text(f"{plugin}\n\n{rest}", encoding="utf-8")
     (tmp_path / "test_tally.py").write_text(test, encoding="utf-8")
     (tmp_path / "tally.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")
     return tmp_path
@@ -264,6 +265,29 @@ def test_the_plugin_of_one_file_gives_the_bars_of_its_page(tally, loopback, exec
     werks(tally, "run", file, "--plugin", "tally.py", "--executor", executor)
     made = tally / "tally-data" / "minutes" / "tally" / "BTC-USD" / "2024-01-01.csv"
     assert made.read_text() == bars
+
+
+def test_the_second_door_gives_the_same_bars(tally, loopback):
+    trades, bars = blocks(DOCS / "writing-a-plugin.md", "csv")
+    rows = [dict(row, trade=int(row["trade"]), ms=int(row["ms"])) for row in table_of(trades)]
+
+    def page(query):
+        least = int(query.get("from_id", 0))
+        found = [row for row in rows if row["trade"] >= least]
+        return json.dumps(found[:2]).encode()
+
+    loopback.answer("/trades", page)
+    file = tally / "tally.toml"
+    text = file.read_text().replace("archive_url", "rest_url")
+    text = text.replace("http://127.0.0.1:8000", loopback.url)
+    file.write_text(text.replace("[transforms.minutes]", 'via = ["rest"]\n[transforms.minutes]'))
+    werks(tally, "run", file, "--plugin", "tally.py")
+    made = tally / "tally-data" / "minutes" / "tally" / "BTC-USD" / "2024-01-01.csv"
+    assert made.read_text() == bars
+
+
+def table_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
 
 
 def test_the_plugin_of_one_file_keeps_the_rules_of_an_archive(tally):

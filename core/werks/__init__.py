@@ -1,8 +1,8 @@
 """werks moves every trade of an exchange, exactly once, into files and databases.
 
-This is the public door: what is named here, and the modules `werks.amounts`, `werks.schema` and
-`werks.testing`, is what plugins and programs may lean on. A name is imported when it is first used,
-so that `import werks` and `werks --help` cost next to nothing.
+This is the public door: what is named here, and the modules `werks.amounts`, `werks.components`,
+`werks.schema`, `werks.wire` and `werks.testing`, is what plugins and programs may lean on. A name
+is imported when it is first used, so that `import werks` and `werks --help` cost next to nothing.
 """
 
 import importlib

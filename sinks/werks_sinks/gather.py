@@ -11,7 +11,7 @@ from werks.components import Window
 from werks.errors import SinkError
 
 ROWS = 1 << 16
-MOST_BYTES = 64 << 20
+MOST_BYTES = 16 << 20
 
 
 class Gathered:

@@ -15,7 +15,8 @@ from table import machine
 
 _READ = [200_000, 1_000_000, 5_000_000]
 _MEMORY = [5_000_000, 20_000_000]
-_PROCESSES = _VERIFIED = 1_000_000
+_PROCESSES = 5_000_000
+_VERIFIED = 1_000_000
 _LOOPS, _BARS = 200_000, 1_000_000
 _WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "verify")
 

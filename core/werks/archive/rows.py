@@ -20,14 +20,17 @@ from .ahead import Ahead
 from .digits import ROOM
 from .lines import plain
 
-# What pyarrow reads at once, and what a block has at least (the last one may have fewer): larger
-# ones are no faster, as they leave the processor's caches, and take more memory.
+# What pyarrow reads at once.
 _BYTES = 1 << 19
-_ROWS = 3 << 14
+# What a block has at least (the last one may have fewer): smaller ones cost the transforms more,
+# larger ones take more memory.
+_ROWS = 1 << 16
+# How many rows are parsed at once: few enough to stay in the processor's caches.
+_BLOCK = 1 << 14
 # How many bytes of plain lines tell what a block has, and the most that is read at once.
 _SOME, _MOST = 1 << 19, 1 << 23
 # How many batches are parsed ahead of what the plugin and the transforms make of them.
-_DEPTH = 2
+_DEPTH = 1
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
 _FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
@@ -155,7 +158,7 @@ def _batches(
             stream.unread(b"\n" * begun + text[ROOM:-ROOM])
             yield from _other(stream, names, int(begun), wanted)
             return
-        begun = True
+        begun, text = True, b""  # which is not needed while the batch is worked on
         yield batch
 
 
@@ -163,7 +166,7 @@ def _size(stream: Any) -> int:
     """Return how many bytes at once make a block, but for a few rows more, by the first lines."""
     lines: bytes = stream.lines(_SOME, 0)
     stream.unread(lines)
-    return min(_MOST, (_ROWS + _ROWS // 8) * len(lines) // max(1, lines.count(b"\n")))
+    return min(_MOST, (_BLOCK + _BLOCK // 16) * len(lines) // max(1, lines.count(b"\n")))
 
 
 def _other(
