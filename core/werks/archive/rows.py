@@ -24,7 +24,7 @@ from .lines import plain
 _BYTES = 1 << 19
 # What a block has at least (the last one may have fewer): smaller ones cost the transforms more,
 # larger ones take more memory.
-_ROWS = 1 << 16
+_ROWS = 7 << 13
 # How many rows are parsed at once: few enough to stay in the processor's caches.
 _BLOCK = 1 << 14
 # How many bytes of plain lines tell what a block has, and the most that is read at once.
