@@ -189,7 +189,14 @@ class TestDoors:
     def test_a_plan_names_the_doors(self, place, capsys):
         assert plan_file(place.file(faulty("missing_day")), (), as_json=True) == 0
         files = json.loads(capsys.readouterr().out)["files"]
-        assert [each["door"] for each in files][:1] == ["archive"]
+        assert [each["door"] for each in files] == ["archive", "rest", "archive", "archive"]
+        assert files[1]["reason"] == "the archive has no file of this day"
+        source = 'via = ["rest"]'
+        assert plan_file(place.file(source), (), as_json=True) == 0
+        files = json.loads(capsys.readouterr().out)["files"]
+        assert {each["door"] for each in files} == {"rest"}
+        assert plan_file(place.file(source), (), as_json=False) == 0
+        assert "by REST, all nodes" in capsys.readouterr().out
 
 
 def serve(loopback, exchange: Exchange) -> None:

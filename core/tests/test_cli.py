@@ -373,7 +373,7 @@ def test_describe_tells_all_of_a_component():
         "",
         "The trades of a shop around the corner.",
         "",
-        "core options: symbols, start, stop, via",
+        "core options: symbols, start, stop, via, verify",
         "",
         "options:",
         "  folder: a path; required",

@@ -18,6 +18,8 @@ from ..plugins import DOORS, HOOKS, Plugins
 from .run import refuse
 from .show import spans
 
+_DOORS = {"archive": "by the archive", "rest": "by REST", "snapshot": "as a list"}
+
 
 def check_file(file: Path, plugins: tuple[Path, ...], as_json: bool) -> int:
     """Print every problem of a pipeline file; return the exit code."""
@@ -68,7 +70,8 @@ def _plain(plan: Plan) -> dict[str, Any]:
             {
                 "stream": str(day.stream),
                 "day": str(day.day),
-                "door": "archive",
+                "door": file.door,
+                "reason": file.reason,
                 "url": file.file.url,
                 "redo": {node: list(sinks) for node, sinks in day.redo.items()},
             }
@@ -88,7 +91,8 @@ def _print_plan(plan: Plan, graph: Graph) -> None:
             if day.redo:
                 every = len(day.redo) == sum(bool(s) for s in file.branch.sinks.values())
                 nodes = "all nodes" if every else "only " + ", ".join(day.redo)
-                to_do[day.stream, day.day] = f"by the archive, {nodes}"
+                why = f" ({file.reason})" if file.reason else ""
+                to_do[day.stream, day.day] = f"{_DOORS[file.door]}{why}, {nodes}"
             else:
                 known[day.stream, day.day] = "in the ledger already"
     for what, days in (
@@ -153,6 +157,9 @@ def describe_type(type_: str, plugins: tuple[Path, ...], as_json: bool) -> int:
         "options": [_option(field) for field in _fields(classes)],
         "doors": [DOORS[hook] for hook in classes if hook in DOORS],
         "continuity": getattr(cls, "continuity", None),
+        "reach": {
+            DOORS[hook]: _reach(cls) for hook, cls in classes.items() if hasattr(cls, "reach")
+        },
         "blind_spots": list(getattr(cls, "blind_spots", ())),
     }
     if isinstance(described["continuity"], property):
@@ -162,6 +169,16 @@ def describe_type(type_: str, plugins: tuple[Path, ...], as_json: bool) -> int:
     else:
         _print_description(described)
     return 0
+
+
+def _reach(cls: Any) -> str:
+    """Return how far back a class of REST doors goes, as far as that does not depend on options."""
+    reach = cls.reach
+    if isinstance(reach, property):
+        return "depends on the options"
+    if reach is None:
+        return "back to the beginning"
+    return f"the last {reach.days} days" if reach.days else "the latest rows only"
 
 
 def _component(plugins: Plugins, type_: str) -> tuple[str, dict[str, type]]:
@@ -201,7 +218,7 @@ def _option(field: Any) -> dict[str, Any]:
 def _print_description(described: dict[str, Any]) -> None:
     click.echo(f"{described['type']} ({described['kind']})\n\n{described['help']}\n")
     if described["doors"]:
-        click.echo("core options: symbols, start, stop, via\n")
+        click.echo("core options: symbols, start, stop, via, verify\n")
     click.echo("options:" if described["options"] else "no options of its own")
     for option in described["options"]:
         default = "required" if option["required"] else f"default {json.dumps(option['default'])}"
@@ -209,5 +226,7 @@ def _print_description(described: dict[str, Any]) -> None:
         click.echo(f"      {option['help']}")
     if described["continuity"]:
         click.echo(f"\ntrade ids: {described['continuity']}")
+    for door, reach in described["reach"].items():
+        click.echo(f"reach of {door}: {reach}")
     for spot in described["blind_spots"]:
         click.echo(f"cannot be proven: {spot}")
