@@ -528,6 +528,29 @@ class TestLease:
         assert 1 <= done <= 4
 
 
+class TestEvents:
+    def test_the_log_tells_of_gaps_repairs_and_mismatches(self, place):
+        log = f'[observers.log]\ntype = "log"\npath = "{place.root}/log.jsonl"\n'
+
+        def told(source: str, again=None) -> list[tuple[str, str]]:
+            path = place.file(source)
+            path.write_text(path.read_text() + log)
+            run(load(path, NOW), now=NOW, again=again)
+            lines = (place.root / "log.jsonl").read_text().splitlines()
+            (place.root / "log.jsonl").unlink()
+            found = [json.loads(line) for line in lines]
+            return [
+                (each["event"], each["window"])
+                for each in found
+                if each["event"] not in ("run_started", "run_ended", "window_done")
+            ]
+
+        second = "2024-01-02"
+        spoilt = f"verify = true\n{faulty('hole')}"
+        assert told(spoilt) == [("gap_found", second), ("mismatch_found", second)]
+        assert told(spoilt, {(STREAM, DAYS[1]): "rest"}) == [("gap_repaired", second)]
+
+
 class TestBeside:
     SOURCE = """
 [sources.interest]

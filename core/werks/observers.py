@@ -30,6 +30,16 @@ class Log:
         self._write("gap_found", stream, window=window.name, cause=cause)
 
     @hookimpl
+    def werks_gap_repaired(self, stream: Stream, window: Window) -> None:
+        """Write that what was missing of a window is there now."""
+        self._write("gap_repaired", stream, window=window.name)
+
+    @hookimpl
+    def werks_mismatch_found(self, stream: Stream, window: Window, cause: str) -> None:
+        """Write that minutes of a window differ from the exchange's candles."""
+        self._write("mismatch_found", stream, window=window.name, cause=cause)
+
+    @hookimpl
     def werks_window_done(self, stream: Stream, window: Window, done: Mapping[str, Any]) -> None:
         """Write that a window is done, and how many rows it had."""
         figures = {name: done[name] for name in ("rows", "repeats", "size", "notional", "written")}

@@ -20,7 +20,7 @@ Number = str | Decimal | int
 Times = npt.NDArray[np.int64]
 
 # Bitcoin's first day and the year 2100, in nanoseconds since 1970.
-_FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
+FIRST_TIME, LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What nanoseconds in 64 bits can hold.
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _DIGITS = 38
@@ -91,7 +91,7 @@ def epoch(values: Sequence[int], unit: int, name: str) -> Times:
         numbers = np.array(values, np.int64)
     except OverflowError as error:
         raise DataError(f"{name}: a timestamp is too great to be one") from error
-    good = (numbers >= _FIRST_TIME // unit) & (numbers < _LAST_TIME // unit)
+    good = (numbers >= FIRST_TIME // unit) & (numbers < LAST_TIME // unit)
     if not good.all():
         row = int(np.argmin(good))
         what = f"timestamp {numbers[row]} is not a time in units of {unit} ns"

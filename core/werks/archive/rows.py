@@ -16,6 +16,7 @@ import pyarrow.csv as pacsv
 from ..amounts import ints
 from ..errors import DataError, MessageError
 from ..schema import times
+from ..wire import FIRST_TIME, LAST_TIME
 from .ahead import Ahead
 from .digits import ROOM
 from .lines import plain
@@ -31,8 +32,6 @@ _BLOCK = 1 << 14
 _SOME, _MOST = 1 << 19, 1 << 23
 # How many batches are parsed ahead of what the plugin and the transforms make of them.
 _DEPTH = 1
-# Bitcoin's first day and the year 2100, in nanoseconds since 1970.
-_FIRST_TIME, _LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*-?\d+\s*", re.ASCII)
@@ -104,7 +103,7 @@ def stamped(values: Any, unit: int, name: str, row: int) -> pa.Array:
     if isinstance(values, pa.Array):
         values = values.to_numpy()
     numbers = ints(values) if values.ndim > 1 else values
-    good = (numbers >= _FIRST_TIME // unit) & (numbers < _LAST_TIME // unit)
+    good = (numbers >= FIRST_TIME // unit) & (numbers < LAST_TIME // unit)
     check(
         np.asarray(good, bool),
         name,

@@ -67,6 +67,11 @@ class SourceNode:
         return next(iter(self.doors.values()))
 
     @property
+    def anew(self) -> bool:
+        """Whether all windows are read anew by each run: what they hold may have changed."""
+        return "snapshot" in self.doors or getattr(self.door, "changes", False)
+
+    @property
     def patterns(self) -> bool:
         """Whether symbols must be looked up before anything can be read."""
         return any(is_pattern(symbol) for symbol in self.symbols)

@@ -112,15 +112,16 @@ class Ledger:
         commits: Mapping[tuple[str, str], Commit],
         marks: Mapping[str, tuple[str, State]],
         minutes: bytes | None = None,
-    ) -> None:
+    ) -> bool:
         """Record a window, its commits by (node, sink) and what its nodes carry, all or nothing.
 
-        A gap of the whole day is repaired by it. `minutes` are kept until they are compared.
+        A gap of the whole day is repaired by it: return whether there was one. `minutes` are kept
+        until they are compared.
         """
         now, key = datetime.now(UTC), self._key(window.stream) | {"day": window.day}
         record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
         with self._begun("written") as db:
-            _settle(db, key | {"kind": "day"}, "repaired", now)
+            repaired = _settle(db, key | {"kind": "day"}, "repaired", now)
             _replace(db, LEASES, key, [])
             _replace(db, WINDOWS, key, [record | {"done_at": now}])
             for (node, sink), commit in commits.items():
@@ -133,6 +134,7 @@ class Ledger:
             if minutes is not None:
                 _replace(db, CHECKS, key, [])
                 _replace(db, MINUTES, key, [{"rows": minutes}])
+        return repaired
 
     def joined(self, stream: Stream, day: date, how: str) -> None:
         """Record how a window was proven to follow the one before."""

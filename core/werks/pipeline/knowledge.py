@@ -157,6 +157,8 @@ class Chain:
 
     def began(self, day: date) -> Began:
         """Return digests of what is carried into a day, by node; None while that is not known."""
+        if self._branch.source.anew:
+            return dict.fromkeys(self._branch.carried)
         digests = began(self._branch, self.states, self.before(day))
         unsure = self._unsure
         return {n: None if unsure & self._branch.carried[n] else d for n, d in digests.items()}

@@ -124,7 +124,8 @@ class _Making:
         days = []
         for symbol in source.symbols:
             stream = Stream(source.door.exchange, symbol, source.type)
-            redo = self.known.redo(branch, (stream, day, until), dict.fromkeys(branch.carried))
+            began = Chain(self.known, branch, stream, day).began(day)
+            redo = self.known.redo(branch, (stream, day, until), began)
             days.append(Day(stream, day, until, redo))
         name = f"{source.door.exchange} {source.type}"
         file = File(name, day, day + _ONE, source.symbols)
@@ -146,10 +147,7 @@ class _Making:
             if file is None:
                 continue
             until = min(midnight(day) + DAY, nanoseconds(end))
-            # What may have changed since it was read is read anew each time.
-            changes = getattr(source.door, "changes", False)
-            began = dict.fromkeys(branch.carried) if changes else chain.began(day)
-            redo = self.known.redo(branch, (stream, day, until), began)
+            redo = self.known.redo(branch, (stream, day, until), chain.began(day))
             chain.passed(day, redo)
             file.days.append(Day(stream, day, until, redo))
 

@@ -1,7 +1,7 @@
 """What came of a task goes into the ledger: windows, commits, marks, gaps, checks."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import attrs
@@ -42,7 +42,8 @@ class Recorder:
         commits = _commits(branch, done, began(branch, chain.states, chain.before(day)))
         before = self._of(stream).get(day)
         record = attrs.evolve(_record(plan, task, done), finished=finished)
-        self._ledger.done(record, commits, marks, done.minutes)
+        if self._ledger.done(record, commits, marks, done.minutes):
+            self._repaired(stream, day)
         self._of(stream)[day] = record
         for (node, sink), commit in commits.items():
             self._known.learn((stream, node, day, sink), commit)
@@ -94,9 +95,7 @@ class Recorder:
         (missing, evidence), stream, day = what, done.stream, done.task.day
         if not missing:
             if self._ledger.settle(stream, day, "ids", "repaired"):
-                self._hooks.werks_gap_repaired(
-                    stream=stream, window=Window(stream.exchange, stream.symbol, day)
-                )
+                self._repaired(stream, day)
             return
         again = plan.door == "rest" and before is not None
         more = f" and {len(evidence) - _SHOWN} more" if len(evidence) > _SHOWN else ""
@@ -113,6 +112,10 @@ class Recorder:
             window = Window(stream.exchange, stream.symbol, day)
             cause = f"{missing:,} {gap.cause}: {gap.evidence}"
             self._hooks.werks_gap_found(stream=stream, window=window, cause=cause)
+
+    def _repaired(self, stream: Stream, day: date) -> None:
+        window = Window(stream.exchange, stream.symbol, day)
+        self._hooks.werks_gap_repaired(stream=stream, window=window)
 
     def _neighbour(self, stream: Stream, day: date, step: int) -> WindowRecord | None:
         """Return the nearest window with trades, of those that follow one another from a day."""
@@ -173,8 +176,3 @@ def _record(plan: FilePlan, task: Task, done: Done) -> WindowRecord:
         cursor=done.cursor,
         reason=plan.reason,
     )
-
-
-def ended(day: date) -> datetime:
-    """Return the moment at which a window is over."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + _ONE

@@ -130,10 +130,8 @@ class Tasks:
         return before.cursor if before is not None and before.finished else None
 
     def _redo(self, plan: FilePlan, chain: Chain, day: Day) -> dict[str, tuple[str, ...]]:
-        window, branch = (day.stream, day.day, day.until), plan.branch
-        anew = plan.door == "snapshot" or getattr(branch.source.door, "changes", False)
-        began = dict.fromkeys(branch.carried) if anew else chain.began(day.day)
-        return self._known.redo(branch, window, began)
+        window = (day.stream, day.day, day.until)
+        return self._known.redo(plan.branch, window, chain.began(day.day))
 
     def _chain(self, plan: FilePlan, stream: Stream, first: date) -> Chain:
         if stream not in self._chains:
