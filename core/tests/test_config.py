@@ -384,8 +384,8 @@ def test_a_secret_is_no_part_of_a_fingerprint(config, monkeypatch):
         monkeypatch.setenv("WERKS_TOKEN", token)
         text = (SOURCE, 'token = "env:WERKS_TOKEN"\n', SINK, 'token = "env:WERKS_TOKEN"\n')
         (branch,) = Graph(config(*text)).branches
-        found.add(tuple(sorted(branch.fingerprints.items())))
-    found.add(tuple(sorted(Graph(config(SOURCE, SINK)).branches[0].fingerprints.items())))
+        found.add(tuple(sorted(branch.prints.fingerprints.items())))
+    found.add(tuple(sorted(Graph(config(SOURCE, SINK)).branches[0].prints.fingerprints.items())))
     assert len(found) == 1
 
 

@@ -173,7 +173,7 @@ def test_two_sources_may_give_a_node_other_windows(graph, more):
 
 
 def fingerprints(graph: Graph) -> dict[str, str]:
-    return dict(graph.branches[0].fingerprints)
+    return dict(graph.branches[0].prints.fingerprints)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,14 @@ A component is a frozen attrs class. Its fields are the options that a user may 
 file, declared with `option`; its docstring is its help. Creating one does no I/O.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import attrs
 import pyarrow as pa
 
-from .plain import Continuity, File, Receipt, Seam, State, Stream, Window
+from .plain import Continuity, File, Proof, Receipt, Seam, State, Stream, Window
 from .sources import Archive, Candles, History, Snapshot, Source
 from .web import Http, RateLimit, Refusal, Request
 
@@ -23,6 +23,8 @@ __all__ = [
     "File",
     "History",
     "Http",
+    "Mark",
+    "Proof",
     "RateLimit",
     "Receipt",
     "Refusal",
@@ -39,6 +41,10 @@ __all__ = [
     "Writer",
     "option",
 ]
+
+# Writes the ledger's mark, by the connection of the sink's own transaction (SQLAlchemy's) and the
+# receipt of what is being committed.
+Mark = Callable[[Any, Receipt], None]
 
 
 def option(
@@ -102,22 +108,47 @@ class Transform(Protocol):
 
 
 class Writer(Protocol):
-    """A sink at work: takes the rows of all its nodes; nothing is visible before `commit`."""
+    """A sink at work: takes the rows of all its nodes; nothing is visible before a commit.
+
+    History commits whole windows. A live source appends segments to its window and finishes it
+    when the day is over; `resume` takes back what the ledger does not know of.
+    """
 
     def write(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
         """Take rows of a node for a window (or for the open remainder, `window.day` None)."""
         ...
 
-    def commit(self, window: Window, nodes: Sequence[str]) -> Receipt:
+    def commit(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
         """Put what was written for the window in place of what was there; return the receipt.
 
-        `nodes` are all that were written or might have been: one without rows is emptied. The open
-        remainder (`window.day` None) is committed by itself. The receipt has an entry a node.
+        `proofs` are of all nodes that were written or might have been, by name: one without rows
+        is emptied. They are kept beside the rows. The open remainder (`window.day` None) is
+        committed by itself. The receipt has an entry a node. A sink whose rows share a database
+        with the ledger calls `mark` in its own transaction.
         """
         ...
 
+    def append(self, window: Window, nodes: Sequence[str], mark: Mark | None = None) -> Receipt:
+        """Make what was written since last time durable, behind the rows that are there: a segment.
+
+        The receipt has an entry a node that tells how far its rows reach; `resume` takes it.
+        """
+        ...
+
+    def resume(self, window: Window, receipt: Receipt) -> None:
+        """Cut the rows that were appended to a window back to a receipt; an empty one: to none."""
+        ...
+
+    def finish(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
+        """Append what was written since last time and close the window as `commit` would have."""
+        ...
+
     def abort(self) -> None:
-        """Throw away what was written and not committed."""
+        """Throw away what was written and neither committed nor appended."""
         ...
 
     def close(self) -> None:
@@ -128,7 +159,10 @@ class Writer(Protocol):
 class Sink(Protocol):
     """A place for rows. `replaces` is whether a window that is written again replaces the first."""
 
-    replaces: ClassVar[bool]
+    @property
+    def replaces(self) -> bool:
+        """Whether windows may come in any order, from several processes, and again."""
+        ...
 
     def open(self, schemas: Mapping[str, pa.Schema]) -> Writer:
         """Return a writer for these nodes; SinkError if the place cannot be written to."""
@@ -137,6 +171,20 @@ class Sink(Protocol):
     def holds(self, window: Window, node: str, receipt: Receipt) -> bool:
         """Tell whether what the receipt says of a node is still there."""
         ...
+
+    def proofs(self, node: str) -> Iterable[tuple[Window, Proof | None]]:
+        """Yield all windows of a node that are there, each with the proof that is kept beside it.
+
+        None stands for rows without one, such as those of a window that is still appended to.
+        """
+        ...
+
+    def read(self, window: Window, node: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a window in their order, by the schema that they were written with."""
+        ...
+
+    # Optional, used where it is there:
+    #   shares(state) -> bool   whether the rows lie in the database of this ledger
 
 
 class ExecutorChoice(Protocol):

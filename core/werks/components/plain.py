@@ -1,5 +1,6 @@
 """The words that doors, transforms and sinks share: streams, windows, files."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, Literal
 
@@ -35,6 +36,21 @@ class Window:
     def name(self) -> str:
         """The day as YYYY-MM-DD, or `open`."""
         return self.day.isoformat() if self.day else "open"
+
+
+@attrs.frozen
+class Proof:
+    """What the rows of a node in a window must be: how many, from where to where, sums, a hash.
+
+    Sums are exact decimal text, by column. Ids are null where rows have none, or where there are
+    no rows. The hash covers every column and the order, whatever batches the rows came in.
+    """
+
+    rows: int
+    first_id: str | None
+    last_id: str | None
+    sums: Mapping[str, str]
+    hash: str
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 import sqlalchemy as sa
 
-from ..components import State, Stream
+from ..components import Proof, State, Stream
 from ..errors import WerksError
 from .engine import make_engine, shown
 from .records import COUNTED, Commit, Difference, Gap, GapKind, GapStatus, WindowRecord
@@ -42,6 +42,7 @@ __all__ = [
     "GapStatus",
     "Ledger",
     "WindowRecord",
+    "put",
 ]
 
 CommitKey = tuple[Stream, str, date, str]
@@ -78,7 +79,9 @@ class Ledger:
         """Return what all sinks hold, by (stream, node, day, sink); of a window if one is given."""
         found = {}
         for row in self._all(COMMITS, *_of(COMMITS, stream, day)):
-            commit = Commit(row.fingerprint, row.began, row.until, json.loads(row.receipt))
+            proof = Proof(**json.loads(row.proof)) if row.proof else None
+            receipt = json.loads(row.receipt)
+            commit = Commit(row.fingerprint, row.began, row.until, receipt, proof)
             found[_stream(row), row.node, row.day, row.sink] = commit
         return found
 
@@ -118,22 +121,11 @@ class Ledger:
         A gap of the whole day is repaired by it: return whether there was one. `minutes` are kept
         until they are compared.
         """
-        now, key = datetime.now(UTC), self._key(window.stream) | {"day": window.day}
-        record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
+        key = self._key(window.stream) | {"day": window.day}
         with self._begun("written") as db:
-            repaired = _settle(db, key | {"kind": "day"}, "repaired", now)
+            repaired = _settle(db, key | {"kind": "day"}, "repaired", datetime.now(UTC))
             _replace(db, LEASES, key, [])
-            _replace(db, WINDOWS, key, [record | {"done_at": now}])
-            for (node, sink), commit in commits.items():
-                values = attrs.asdict(commit) | {"receipt": json.dumps(commit.receipt)}
-                where = key | {"node": node, "sink": sink}
-                _replace(db, COMMITS, where, [values | {"done_at": now}])
-            for node, (fingerprint, state) in marks.items():
-                values = {"fingerprint": fingerprint, "state": json.dumps(state)}
-                _replace(db, MARKS, key | {"node": node}, [values])
-            if minutes is not None:
-                _replace(db, CHECKS, key, [])
-                _replace(db, MINUTES, key, [{"rows": minutes}])
+            put(db, self._pipeline, window, (commits, marks, minutes))
         return repaired
 
     def joined(self, stream: Stream, day: date, how: str) -> None:
@@ -231,6 +223,31 @@ class Ledger:
         with self._begun("read") as db:
             chosen = sa.select(table).where(table.c.pipeline == self._pipeline, *where)
             return db.execute(chosen).all()
+
+
+def put(
+    db: sa.Connection,
+    pipeline: str,
+    window: WindowRecord,
+    made: tuple[Mapping[tuple[str, str], Commit], Mapping[str, tuple[str, State]], bytes | None],
+) -> None:
+    """Write a window, its commits, what its nodes carry and its minutes within a transaction."""
+    (commits, marks, minutes), now = made, datetime.now(UTC)
+    key = {"pipeline": pipeline, **attrs.asdict(window.stream), "day": window.day}
+    record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
+    _replace(db, WINDOWS, key, [record | {"done_at": now}])
+    for (node, sink), commit in commits.items():
+        values = attrs.asdict(commit, recurse=False) | {
+            "receipt": json.dumps(commit.receipt),
+            "proof": json.dumps(attrs.asdict(commit.proof)) if commit.proof else None,
+        }
+        _replace(db, COMMITS, key | {"node": node, "sink": sink}, [values | {"done_at": now}])
+    for node, (fingerprint, state) in marks.items():
+        values = {"fingerprint": fingerprint, "state": json.dumps(state)}
+        _replace(db, MARKS, key | {"node": node}, [values])
+    if minutes is not None:
+        _replace(db, CHECKS, key, [])
+        _replace(db, MINUTES, key, [{"rows": minutes}])
 
 
 def _begin_writing(db: sa.Connection) -> None:

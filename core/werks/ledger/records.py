@@ -5,7 +5,7 @@ from typing import Literal
 
 import attrs
 
-from ..components import Receipt, Stream
+from ..components import Proof, Receipt, Stream
 
 # `day`: a window that cannot be had; `ids`: trades that are left out; `mismatch`: minutes that
 # differ from the exchange's candles.
@@ -17,12 +17,16 @@ COUNTED: tuple[GapStatus, ...] = ("suspected", "open")
 
 @attrs.frozen
 class Commit:
-    """What a sink holds of a node's window: made by which options, from which state, until when."""
+    """What a sink holds of a node's window: made by which options, from which state, until when.
+
+    The receipt is the sink's own; the proof tells what the rows must be.
+    """
 
     fingerprint: str
     began: str
     until: int
     receipt: Receipt
+    proof: Proof | None = None
 
 
 @attrs.frozen

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-VERSION = 2
+VERSION = 3
 META = sa.MetaData()
 STREAM = ("pipeline", "exchange", "symbol", "component")
 
@@ -57,6 +57,7 @@ COMMITS = sa.Table(
     sa.Column("began", sa.String(64)),
     sa.Column("until", sa.BigInteger),
     sa.Column("receipt", sa.Text),
+    sa.Column("proof", sa.Text),
     _time("done_at"),
 )
 MARKS = sa.Table(

@@ -1,7 +1,5 @@
 """The named nodes of a file as a graph: who takes whose rows, in which order, by which schema."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -13,23 +11,27 @@ from ..config import Config, Node, SourceNode
 from ..errors import ConfigError
 from ..schema import VERSION
 from ..transforms.join import joined
+from .prints import Prints, digest
 
 
 @attrs.frozen
 class Branch:
     """All that one source feeds: its transforms in order, their schemas, the sinks of each node.
 
-    `fingerprints` tell whether the rows of a node would still be the same; they cover the options
-    of the node and of all above it, and for sinks those of the sink. `carried` names, for each
-    node, those at or above it that carry state over midnight.
+    `prints` tell whether the rows of a node would still be the same.
     """
 
     source: SourceNode
     transforms: tuple[Node, ...]
     schemas: Mapping[str, pa.Schema]
     sinks: Mapping[str, tuple[Node, ...]]
-    fingerprints: Mapping[str, str]
-    carried: Mapping[str, frozenset[str]]
+    prints: Prints
+
+    @property
+    def in_order(self) -> bool:
+        """Whether a stream's windows go one after the other: something carries, or only appends."""
+        appends = (not node.component.replaces for sinks in self.sinks.values() for node in sinks)
+        return any(self.prints.carried.values()) or any(appends)
 
     def above(self, names: frozenset[str]) -> tuple[Node, ...]:
         """Return the transforms that these nodes need, themselves included, in order."""
@@ -80,7 +82,7 @@ class Graph:
     def _branch(self, source: SourceNode) -> Branch:
         door = next(iter(source.doors.values()))
         schemas: dict[str, pa.Schema] = {source.name: door.schema}
-        prints = {source.name: _digest([source.type, _identity(door, source.options), VERSION])}
+        prints = {source.name: digest([source.type, _identity(door, source.options), VERSION])}
         carried: dict[str, frozenset[str]] = {source.name: frozenset()}
         transforms = []
         for node in self._order:
@@ -97,7 +99,7 @@ class Graph:
                 continue
             above = [prints[name] for name in inputs] + self._beside(node, source, schemas)
             identity = _identity(node.component, node.options)
-            prints[node.name] = _digest([node.type, identity, above, VERSION])
+            prints[node.name] = digest([node.type, identity, above, VERSION])
             mine = frozenset([node.name] if node.component.seam == "never" else [])
             carried[node.name] = mine.union(*(carried[name] for name in inputs))
             transforms.append(node)
@@ -106,8 +108,8 @@ class Graph:
             for name in schemas
         }
         for node in self.config.of("sink"):
-            prints[node.name] = _digest([node.type, _identity(node.component, node.options)])
-        return Branch(source, tuple(transforms), schemas, sinks, prints, carried)
+            prints[node.name] = digest([node.type, _identity(node.component, node.options)])
+        return Branch(source, tuple(transforms), schemas, sinks, Prints(prints, carried))
 
     def _beside(self, node: Node, source: SourceNode, schemas: dict[str, pa.Schema]) -> list[str]:
         """Put the columns of `with` behind those of a node; return what they depend on."""
@@ -128,7 +130,7 @@ class Graph:
             schemas[node.name] = joined(schemas[node.name], beside)
         except ConfigError as error:
             self._problem(where, str(error).removeprefix("with: "))
-        return [_digest([each.type, _identity(each.door, each.options)]) for each in found]
+        return [digest([each.type, _identity(each.door, each.options)]) for each in found]
 
     def _check_use(self) -> None:
         used = {
@@ -176,7 +178,3 @@ def _identity(component: Any, options: Mapping[str, Any]) -> dict[str, str]:
         for name, field in sorted(fields.items())
         if field.metadata.get("identity", True)
     }
-
-
-def _digest(what: Any) -> str:
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -1,11 +1,8 @@
 """What the ledger says of windows, against what the file asks for now."""
 
 import copy
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
 
 from ..components import State, Stream, Window
 from ..ledger import Commit, CommitKey, Ledger, WindowRecord
@@ -72,7 +69,7 @@ class Knowledge:
         commit = self._commits.get(key)
         if commit is None or commit.until < until:
             return False
-        if commit.fingerprint != fingerprint(branch, node, sink):
+        if commit.fingerprint != branch.prints.of(node, sink):
             return False
         if began[node] != commit.began:
             return False
@@ -96,29 +93,8 @@ class Knowledge:
         return {
             node: state
             for (of, node), (made_by, state) in self._ledger.marks(day).items()
-            if of == stream and branch.fingerprints.get(node) == made_by
+            if of == stream and branch.prints.fingerprints.get(node) == made_by
         }
-
-
-def fingerprint(branch: Branch, node: str, sink: str) -> str:
-    """Return the fingerprint of a node's rows in a sink."""
-    both = branch.fingerprints[node] + branch.fingerprints[sink]
-    return hashlib.sha256(both.encode()).hexdigest()
-
-
-def began(
-    branch: Branch, states: Mapping[str, State], before: tuple[bool, int | None]
-) -> dict[str, str]:
-    """Return, by node, a digest of all that is carried into a window; empty where nothing is.
-
-    `before` is whether days are missing before it, and the greatest trade id before it.
-    """
-    digests = {}
-    for node, carried in branch.carried.items():
-        what: Any = [[name, states.get(name)] for name in sorted(carried)]
-        text = json.dumps([what, *before], sort_keys=True)
-        digests[node] = hashlib.sha256(text.encode()).hexdigest() if carried else ""
-    return digests
 
 
 class Chain:
@@ -127,6 +103,7 @@ class Chain:
     def __init__(self, known: Knowledge, branch: Branch, stream: Stream, first: date) -> None:
         self._known = known
         self._branch = branch
+        self._carried = branch.prints.carried
         self._stream = stream
         self._last = first - _ONE
         self._unsure: frozenset[str] = frozenset()
@@ -137,7 +114,7 @@ class Chain:
     def _look(self) -> None:
         """Take note of what the last window has left."""
         self.states = self._known.states(self._branch, self._stream, self._last)
-        if any(self._branch.carried.values()):
+        if any(self._branch.prints.carried.values()):
             window = self._known.window(self._stream, self._last)
             if window is None or window.rows:
                 self.last_id = None if window is None else window.most_id
@@ -158,14 +135,14 @@ class Chain:
     def began(self, day: date) -> Began:
         """Return digests of what is carried into a day, by node; None while that is not known."""
         if self._branch.source.anew:
-            return dict.fromkeys(self._branch.carried)
-        digests = began(self._branch, self.states, self.before(day))
+            return dict.fromkeys(self._carried)
+        digests = self._branch.prints.began(self.states, self.before(day))
         unsure = self._unsure
-        return {n: None if unsure & self._branch.carried[n] else d for n, d in digests.items()}
+        return {n: None if unsure & self._carried[n] else d for n, d in digests.items()}
 
     def passed(self, day: date, redo: Iterable[str] = ()) -> None:
         """Take note of a window; what the nodes that will be redone carry is not known then."""
-        carried = (self._branch.carried[node] for node in redo)
+        carried = (self._carried[node] for node in redo)
         self._unsure = self._unsure.union(*carried)
         self._last = day
         self._look()

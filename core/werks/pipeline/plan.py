@@ -86,7 +86,7 @@ def make_plan(
 def _turn(each: FilePlan, newest: bool) -> tuple[int, tuple[str, ...]]:
     """Return what the files of a plan are sorted by; what carries state goes oldest first."""
     day = each.days[0].day.toordinal()
-    return -day if newest and not any(each.branch.carried.values()) else day, each.file.symbols
+    return -day if newest and not each.branch.in_order else day, each.file.symbols
 
 
 @attrs.define

@@ -1,18 +1,17 @@
 """What came of a task goes into the ledger: windows, commits, marks, gaps, checks."""
 
-from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
 import attrs
 
 from ..components import Stream, Window
-from ..ledger import Commit, Gap, Ledger, WindowRecord
+from ..ledger import Gap, Ledger, WindowRecord
 from ..verify import Verifier
-from .graph import Branch
-from .knowledge import Knowledge, began, fingerprint
+from .knowledge import Knowledge
+from .mark import entry
 from .plan import FilePlan
-from .task import DAY, Done, Task, midnight
+from .task import Done, Task
 from .tasks import Tasks
 
 _ONE = timedelta(days=1)
@@ -33,19 +32,12 @@ class Recorder:
         """Record a window; return whether its minutes equal the exchange's, None if unknown."""
         stream, day, branch = done.stream, done.task.day, plan.branch
         chain = self._tasks.chain(stream)
-        finished = done.task.until >= midnight(day) + DAY
-        marks = {
-            node: (branch.fingerprints[node], state)
-            for node, state in done.states.items()
-            if finished
-        }
-        commits = _commits(branch, done, began(branch, chain.states, chain.before(day)))
-        before = self._of(stream).get(day)
-        record = attrs.evolve(_record(plan, task, done), finished=finished)
-        if self._ledger.done(record, commits, marks, done.minutes):
+        began = branch.prints.began(chain.states, chain.before(day))
+        made, before = entry(task, done, began), self._of(stream).get(day)
+        if self._ledger.done(made.record, made.commits, made.marks, made.minutes):
             self._repaired(stream, day)
-        self._of(stream)[day] = record
-        for (node, sink), commit in commits.items():
+        self._of(stream)[day] = made.record
+        for (node, sink), commit in made.commits.items():
             self._known.learn((stream, node, day, sink), commit)
         chain.done(day)
         self._judge(plan, done, before)
@@ -138,41 +130,3 @@ def _join(earlier: WindowRecord, later: WindowRecord, before: str | None) -> tup
 
 def _spans(jumps: tuple[tuple[int, int], ...]) -> list[str]:
     return [f"{first} to {last}" if first != last else str(first) for first, last in jumps]
-
-
-def _commits(
-    branch: Branch, done: Done, digests: Mapping[str, str]
-) -> dict[tuple[str, str], Commit]:
-    return {
-        (node, sink): Commit(
-            fingerprint(branch, node, sink),
-            digests[node],
-            done.task.until,
-            {node: done.receipts[sink].get(node)},
-        )
-        for node, sinks in done.task.targets.items()
-        for sink in sinks
-    }
-
-
-def _record(plan: FilePlan, task: Task, done: Done) -> WindowRecord:
-    ids = done.ids
-    return WindowRecord(
-        stream=done.stream,
-        day=done.task.day,
-        door=task.via,
-        url=task.file.url if task.via == "archive" else getattr(task.door, "rest_url", ""),
-        until=done.task.until,
-        finished=False,
-        rows=done.rows,
-        repeats=done.repeats,
-        holes=done.holes,
-        size=done.size,
-        notional=done.notional,
-        first_id=done.first_id,
-        last_id=done.last_id,
-        least_id=ids.least if ids else None,
-        most_id=ids.most if ids else None,
-        cursor=done.cursor,
-        reason=plan.reason,
-    )

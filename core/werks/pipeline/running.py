@@ -252,8 +252,8 @@ class _Run:
             new = by_rest(plan.branch, day.stream, day.day, str(error))
             new.days.append(day)
             number = max([*self._waiting, *(at for at, *_ in self._running.values()), -1]) + 1
-            carries = any(plan.branch.carried.values())
-            self._waiting[number] = Waiting(new, set(numbers[-1:]) if carries else set())
+            behind = set(numbers[-1:]) if plan.branch.in_order else set[int]()
+            self._waiting[number] = Waiting(new, behind)
             numbers.append(number)
         return numbers
 

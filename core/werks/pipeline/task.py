@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from ..components import File, Receipt, State, Stream
+from ..components import File, Proof, Receipt, State, Stream
 from ..config import Node
 from ..errors import WerksError
 from ..order import Ids
+from .prints import Prints
 
 DAY = 86_400 * 10**9
 
@@ -50,6 +51,7 @@ class Task:
     """What is read at once by one door, and the nodes that its rows go through.
 
     `now` is when a snapshot was taken, in nanoseconds; `quarantine` keeps unreadable answers.
+    `state`, `pipeline`, `prints` and `reason` are for the ledger's mark.
     """
 
     file: File
@@ -65,6 +67,10 @@ class Task:
     via: str = "archive"
     now: int = 0
     quarantine: Path | None = None
+    state: str = ""
+    pipeline: str = ""
+    prints: Prints = Prints({}, {})
+    reason: str = ""
 
 
 @attrs.frozen
@@ -86,6 +92,7 @@ class Done:
     last_id: str | None
     written: Mapping[str, int]
     receipts: Mapping[str, Receipt]
+    proofs: Mapping[str, Proof]
     states: Mapping[str, State]
     minutes: bytes | None = None
     cursor: str | None = None

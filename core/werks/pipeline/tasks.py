@@ -63,6 +63,10 @@ class Tasks:
             via=plan.door,
             now=self.now,
             quarantine=settings.quarantine,
+            state=settings.state,
+            pipeline=settings.name,
+            prints=branch.prints,
+            reason=plan.reason,
         )
 
     def chain(self, stream: Stream) -> Chain:
@@ -108,7 +112,6 @@ class Tasks:
 
     def _ours(self, plan: FilePlan, days: list[Day], report: Report) -> list[Day]:
         """Return the days that no other process is at; what carries state stops at the first."""
-        carries = any(plan.branch.carried.values())
         ours: list[Day] = []
         for day in days:
             other = self._taken(day.stream, day.day)
@@ -118,7 +121,7 @@ class Tasks:
                 continue
             who = other or "the day before is not done"
             report.waiting[day.stream, day.day] = f"another run is at it: {who}"
-            if carries:
+            if plan.branch.in_order:
                 self._left.add(day.stream)
         return ours
 

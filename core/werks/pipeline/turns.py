@@ -23,17 +23,16 @@ class Waiting:
 def in_turn(plan: Plan) -> dict[int, Waiting]:
     """Return the files by number, each with those that must be through before it.
 
-    A stream whose nodes carry state goes file by file; the others only keep a window that is cut
-    short for the end, because the open remainder is its.
+    A stream whose nodes carry state, or whose sinks only append, goes file by file; the others
+    only keep a window that is cut short for the end, because the open remainder is its.
     """
     waiting: dict[int, Waiting] = {}
     before: dict[Stream, list[int]] = {}
     for number, each in enumerate(plan.files):
-        carries = any(each.branch.carried.values())
         after: set[int] = set()
         for day in each.days:
             mine = before.setdefault(day.stream, [])
-            if carries:
+            if each.branch.in_order:
                 after.update(mine[-1:])
             elif day.until < midnight(day.day) + DAY:
                 after.update(mine)

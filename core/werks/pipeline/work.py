@@ -83,7 +83,6 @@ class _Reading:
             windows[symbol].take(batch)
         for each in windows.values():
             each.finish()
-        self._done[:] = [self._opened.known(done) for done in self._done]
 
     def _spool(self, folder: Path) -> dict[str, Spool]:
         spools: dict[str, Spool] = {}
@@ -120,7 +119,9 @@ class _Reading:
                 stack.callback(writers[name].close)
             try:
                 yield {
-                    each.stream.symbol: Windows(self._task, each, writers, self._heard)
+                    each.stream.symbol: Windows(
+                        self._task, each, writers, (self._heard, self._opened.known)
+                    )
                     for each in self._task.streams
                 }
             except BaseException:

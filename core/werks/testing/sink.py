@@ -23,10 +23,21 @@ import attrs
 import pyarrow as pa
 import pytest
 
-from ..components import Receipt, Sink, Window, Writer
+from ..components import Proof, Receipt, Sink, Window, Writer
+from ..proof import Digest
 from ..schema import TIME, Scales, schema, word
 
-__all__ = ["DAY", "NODES", "REMAINDER", "SCHEMAS", "STRANGE", "SinkTests", "sample"]
+__all__ = [
+    "DAY",
+    "NODES",
+    "REMAINDER",
+    "SCHEMAS",
+    "STRANGE",
+    "SinkTests",
+    "no_rows",
+    "prove",
+    "sample",
+]
 
 SCHEMAS: Mapping[str, pa.Schema] = {
     "trades": schema("TRADE", Scales(1, 8)),
@@ -62,6 +73,19 @@ def sample(node: str, window: Window = DAY, rows: int = 40, seed: int = 0) -> pa
     columns[of.get_field_index("exchange")] = word(window.exchange, rows)
     columns[of.get_field_index("symbol")] = word(window.symbol, rows)
     return pa.RecordBatch.from_arrays(columns, schema=of)
+
+
+def prove(node: str, *batches: pa.RecordBatch) -> Proof:
+    """Return the proof of a node's rows."""
+    digest = Digest(SCHEMAS[node])
+    for batch in batches:
+        digest.add(batch)
+    return digest.proof()
+
+
+def no_rows(*nodes: str) -> dict[str, Proof]:
+    """Return the proofs of nodes that have no rows."""
+    return {node: prove(node) for node in nodes}
 
 
 def _column(field: pa.Field, place: int, numbers: Iterable[int]) -> pa.Array:
@@ -147,7 +171,7 @@ class SinkTests:
         writer = sink.open(SCHEMAS)
         for batch in batches:
             writer.write(window, node, batch)
-        receipt = writer.commit(window, [node])
+        receipt = writer.commit(window, {node: prove(node, *batches)})
         writer.close()
         return receipt
 
@@ -175,7 +199,7 @@ class SinkTests:
         """One commit puts the rows of all nodes in place and speaks of each in its receipt."""
         for node in NODES:
             writer.write(DAY, node, sample(node))
-        receipt = writer.commit(DAY, NODES)
+        receipt = writer.commit(DAY, {node: prove(node, sample(node)) for node in NODES})
         for node in NODES:
             self.check(sink, DAY, node, sample(node))
             assert sink.holds(DAY, node, receipt)
@@ -191,7 +215,7 @@ class SinkTests:
     def test_a_window_without_rows_may_be_committed(self, sink: Sink, writer: Writer) -> None:
         """A commit without rows leaves no rows and gives a receipt that holds."""
         writer.write(DAY, "trades", sample("trades").slice(0, 0))
-        receipt = writer.commit(DAY, NODES)
+        receipt = writer.commit(DAY, no_rows(*NODES))
         for node in NODES:
             self.check(sink, DAY, node)
             assert sink.holds(DAY, node, receipt)
@@ -200,7 +224,7 @@ class SinkTests:
         """Rows that are written and not committed cannot be read."""
         writer.write(DAY, "trades", sample("trades"))
         self.check(sink, DAY, "trades")
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", sample("trades"))})
         self.check(sink, DAY, "trades", sample("trades"))
 
     def test_an_abort_leaves_nothing(self, sink: Sink, writer: Writer) -> None:
@@ -208,7 +232,7 @@ class SinkTests:
         writer.write(DAY, "trades", sample("trades"))
         writer.abort()
         writer.write(DAY, "trades", sample("trades", seed=7))
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", sample("trades", seed=7))})
         self.check(sink, DAY, "trades", sample("trades", seed=7))
 
     @pytest.mark.parametrize("end", ["abort", "close"])
@@ -235,7 +259,7 @@ class SinkTests:
         """Replacing works within one writer as it does across two."""
         for seed in (1, 2):
             writer.write(DAY, "bars", sample("bars", seed=seed))
-            writer.commit(DAY, ["bars"])
+            writer.commit(DAY, {"bars": prove("bars", sample("bars", seed=seed))})
         self.check(sink, DAY, "bars", sample("bars", seed=2))
 
     @pytest.mark.usefixtures("replaces")
@@ -293,19 +317,21 @@ class SinkTests:
         for seed in range(3):
             for window in (DAY, other):
                 writer.write(window, "ticks", sample("ticks", window, seed=seed))
-        writer.commit(other, NODES)
-        self.check(sink, DAY, "ticks")
-        writer.commit(DAY, NODES)
-        for window in (DAY, other):
-            expected = [sample("ticks", window, seed=seed) for seed in range(3)]
-            self.check(sink, window, "ticks", *expected)
+        expected = {w: [sample("ticks", w, seed=seed) for seed in range(3)] for w in (DAY, other)}
+        for window in (other, DAY):
+            self.check(sink, DAY, "ticks")
+            proofs = no_rows(*NODES) | {"ticks": prove("ticks", *expected[window])}
+            writer.commit(window, proofs)
+        for window, rows in expected.items():
+            self.check(sink, window, "ticks", *rows)
 
     def test_one_writer_takes_many_windows(self, sink: Sink, writer: Writer) -> None:
         """Day after day goes through one writer."""
         days = [Window("bazaar", "XBTUSD", date(2024, 5, day)) for day in range(1, 13)]
         for seed, window in enumerate(days):
-            writer.write(window, "trades", sample("trades", window, rows=3, seed=seed))
-            writer.commit(window, ["trades"])
+            batch = sample("trades", window, rows=3, seed=seed)
+            writer.write(window, "trades", batch)
+            writer.commit(window, {"trades": prove("trades", batch)})
         for seed, window in enumerate(days):
             self.check(sink, window, "trades", sample("trades", window, rows=3, seed=seed))
 
@@ -316,8 +342,9 @@ class SinkTests:
         around = sorted(tmp_path.parent.iterdir())
         windows = [Window("bazaar", symbol, date(2024, 5, 1)) for symbol in STRANGE]
         for seed, window in enumerate(windows):
-            writer.write(window, "trades", sample("trades", window, rows=2, seed=seed))
-            writer.commit(window, ["trades"])
+            batch = sample("trades", window, rows=2, seed=seed)
+            writer.write(window, "trades", batch)
+            writer.commit(window, {"trades": prove("trades", batch)})
         for seed, window in enumerate(windows):
             self.check(sink, window, "trades", sample("trades", window, rows=2, seed=seed))
         assert sorted(tmp_path.parent.iterdir()) == around
@@ -355,7 +382,7 @@ class SinkTests:
         """The sink is an attrs class that cannot be changed, and its docstring helps its user."""
         assert attrs.has(type(sink))
         assert (type(sink).__doc__ or "").strip()
-        assert isinstance(type(sink).replaces, bool)
+        assert isinstance(sink.replaces, bool)
         for field in attrs.fields(type(sink)):
             with pytest.raises(attrs.exceptions.FrozenInstanceError):
                 setattr(sink, field.name, None)
