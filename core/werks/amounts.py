@@ -179,8 +179,10 @@ def sums(values: Limbs, starts: Starts) -> Limbs:
 
 def total(values: Limbs) -> int:
     """Return the exact sum of all rows."""
-    low, middle, high = (int(part.sum()) for part in parts(values))
-    return low + (middle << 32) + (high << _WORD)
+    low, middle, high = parts(values)
+    # The high limbs in two halves: of amounts of 38 digits, two may be more than 64 bits hold.
+    upper, lower = int((high >> 32).sum()), int((high & 0xFFFFFFFF).sum())
+    return int(low.sum()) + (int(middle.sum()) << 32) + (lower << _WORD) + (upper << 96)
 
 
 def integer(pair: npt.NDArray[np.int64]) -> int:

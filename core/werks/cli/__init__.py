@@ -136,9 +136,18 @@ def repair(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 @click.argument("file", type=_FILE)
 @_PLUGIN
 @click.option("--again", "every", is_flag=True, help="Compare windows that have a result, too.")
+@click.option("--sink", help="Prove that this sink has all rows as they were committed, instead.")
 @_JSON
-def verify(file: Path, plugins: tuple[Path, ...], every: bool, as_json: bool) -> None:
-    """Compare what FILE has read with candles."""
+def verify(
+    file: Path, plugins: tuple[Path, ...], every: bool, sink: str | None, as_json: bool
+) -> None:
+    """Compare what FILE has read with candles, or a sink with its receipts."""
+    if sink is not None:
+        from .prove import prove_sink
+
+        if every:
+            raise click.UsageError("--again is for candles and does not go with --sink")
+        sys.exit(prove_sink(file, plugins, sink, as_json))
     from .mend import verify_file
 
     sys.exit(verify_file(file, plugins, every, as_json))

@@ -3,6 +3,7 @@
 from .again import Repair, to_repair, verify
 from .graph import Graph
 from .plan import Again, Plan, make_plan
+from .proving import Proven, prove
 from .report import Report
 from .running import load, run
 
@@ -10,10 +11,12 @@ __all__ = [
     "Again",
     "Graph",
     "Plan",
+    "Proven",
     "Repair",
     "Report",
     "load",
     "make_plan",
+    "prove",
     "run",
     "to_repair",
     "verify",
