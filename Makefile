@@ -41,5 +41,5 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
-	  -e 'core[testing]' -e sinks $(PLUGINS:%=-e %) --group dev
+	  -e 'core[testing]' -e 'sinks[postgres,s3]' $(PLUGINS:%=-e %) --group dev
 	@touch $@

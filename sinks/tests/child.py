@@ -13,7 +13,7 @@ from pathlib import Path
 
 from werks.components import Window
 from werks.errors import SinkError
-from werks.testing.sink import SCHEMAS, sample
+from werks.testing.sink import SCHEMAS, prove, sample
 
 
 def main(name: str, path: str, day: str, rows: str, end: str) -> None:
@@ -27,11 +27,12 @@ def main(name: str, path: str, day: str, rows: str, end: str) -> None:
     try:
         for _ in range(int(rows) // 1000):
             writer.write(window, "trades", batch)
+        proof = prove("trades", *[batch] * (int(rows) // 1000))
         sys.stdout.write("written\n")
         sys.stdout.flush()
         if end == "hold":
             time.sleep(60)
-        writer.commit(window, ["trades"])
+        writer.commit(window, {"trades": proof})
     except SinkError as error:
         writer.abort()
         sys.exit(f"SinkError: {error}")

@@ -1,8 +1,15 @@
+import runpy
 import subprocess
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
+
+# Loaded by its path, since folders of tests are no packages.
+postgres, database = itemgetter("postgres", "database")(
+    runpy.run_path(str(Path(__file__).with_name("servers.py")))
+)
 
 CHILD = Path(__file__).with_name("child.py")
 

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pyarrow.feather
 import pytest
 
+from werks.proof import Digest
 from werks.schema import kind, version
 from werks.testing.sink import DAY, SinkTests, sample
 from werks_sinks.feather import Feather
@@ -17,6 +18,13 @@ class TestFeather(SinkTests):
         return pyarrow.feather.read_table(path) if path.exists() else None
 
 
+def proof(of, *batches):
+    digest = Digest(of)
+    for batch in batches:
+        digest.add(batch)
+    return digest.proof()
+
+
 def read(sink, node):
     return pyarrow.feather.read_table(sink._folder.target(DAY, node))
 
@@ -25,7 +33,7 @@ def write(sink, of, *batches):
     writer = sink.open({"node": of})
     for rows in batches:
         writer.write(DAY, "node", rows)
-    writer.commit(DAY, ["node"])
+    writer.commit(DAY, {"node": proof(of, *batches)})
     writer.close()
     return read(sink, "node")
 

@@ -2,6 +2,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 
 from werks.components import Window
 from werks.errors import SinkError
-from werks.testing.sink import DAY, REMAINDER, SCHEMAS, sample
+from werks.testing.sink import DAY, REMAINDER, SCHEMAS, prove, sample
 from werks_sinks import gather
 
 KINDS = ("csv", "feather", "parquet")
@@ -35,16 +36,17 @@ def write(sink, window, node, *batches, schemas=SCHEMAS):
     try:
         for rows in batches:
             writer.write(window, node, rows)
-        return writer.commit(window, [node])
+        return writer.commit(window, {node: prove(node, *batches)})
     finally:
         writer.close()
 
 
 def many(writer, node):
-    """Write so many rows that a file is begun."""
-    given = sample(node, rows=1000)
-    for _ in range(gather.ROWS // 1000 + 1):
-        writer.write(DAY, node, given)
+    """Write so many rows that a file is begun, and return them."""
+    given = [sample(node, rows=1000)] * (gather.ROWS // 1000 + 1)
+    for rows in given:
+        writer.write(DAY, node, rows)
+    return given
 
 
 def names(folder):
@@ -57,9 +59,12 @@ def test_files_lie_by_node_exchange_symbol_and_day(sink, kind):
     odd = Window("bazaar", "tBTCF0:USTF0", DAY.day)
     write(sink, odd, "trades", sample("trades", odd))
     assert names(sink.path) == [
+        f"bars/bazaar/XBTUSD/_receipts/open.{kind}.json",
         f"bars/bazaar/XBTUSD/open.{kind}",
         f"trades/bazaar/XBTUSD/2024-05-01.{kind}",
+        f"trades/bazaar/XBTUSD/_receipts/2024-05-01.{kind}.json",
         f"trades/bazaar/tBTCF0%3AUSTF0/2024-05-01.{kind}",
+        f"trades/bazaar/tBTCF0%3AUSTF0/_receipts/2024-05-01.{kind}.json",
     ]
 
 
@@ -82,20 +87,22 @@ def test_a_receipt_holds_while_the_file_has_its_size(sink, target):
 def test_the_same_rows_give_the_same_bytes_however_they_are_cut(sink, target):
     whole = pa.concat_batches([sample("trades", rows=999)] * 71)
     contents = set()
-    for width in (80_000, 65_536, 30_001, 998):
+    for width in (80_000, 65_536, 16_384, 998):
         pieces = [whole.slice(start, width) for start in range(0, len(whole), width)]
         write(sink, DAY, "trades", *pieces)
         contents.add(target.read_bytes())
     assert len(contents) == 1
 
 
-def test_an_emptied_window_leaves_no_file_and_no_folder(sink):
+def test_an_emptied_window_leaves_its_proof_and_a_remainder_nothing(sink, kind):
     write(sink, DAY, "trades", sample("trades"))
     write(sink, REMAINDER, "bars", sample("bars"))
     write(sink, DAY, "trades")
-    assert list(sink.path.iterdir()) == [sink.path / "bars"]
+    proof = f"trades/bazaar/XBTUSD/_receipts/2024-05-01.{kind}.json"
+    assert [name for name in names(sink.path) if "trades" in name] == [proof]
     write(sink, REMAINDER, "bars")
-    assert list(sink.path.iterdir()) == []
+    assert names(sink.path) == [proof]
+    assert list(sink.path.iterdir()) == [sink.path / "trades"]
 
 
 def test_folders_made_for_nothing_are_removed(sink, tmp_path):
@@ -126,10 +133,10 @@ def test_what_a_crashed_run_left_is_removed(sink, target):
     target.parent.mkdir(parents=True)
     target.with_name(f".{target.name}.123-abcd.tmp").touch()
     write(sink, DAY, "trades", sample("trades"))
-    assert list(target.parent.iterdir()) == [target]
+    assert sorted(target.parent.iterdir()) == [target, target.parent / "_receipts"]
     target.with_name(f".{target.name}.123-abcd.tmp").touch()
     write(sink, DAY, "trades")
-    assert names(sink.path) == []
+    assert list(target.parent.iterdir()) == [target.parent / "_receipts"]
 
 
 def test_what_a_living_process_writes_is_left_alone(sink, target):
@@ -143,25 +150,42 @@ def test_what_a_living_process_writes_is_left_alone(sink, target):
     assert not other.exists()
 
 
-def test_two_writers_of_one_window_do_not_disturb_each_other(sink, target):
+def test_of_two_writers_of_one_window_the_last_one_wins_whole(sink, target):
     first, second = sink.open(SCHEMAS), sink.open(SCHEMAS)
-    for writer in (first, second):
-        many(writer, "trades")
+    given = [many(writer, "trades") for writer in (first, second)]
     second.write(DAY, "trades", sample("trades"))
+    given[1].append(sample("trades"))
     assert len(list(target.parent.iterdir())) == 2
-    receipts = [writer.commit(DAY, ["trades"]) for writer in (first, second)]
+    proofs = [prove("trades", *rows) for rows in given]
+    pairs = zip((first, second), proofs, strict=True)
+    receipts = [writer.commit(DAY, {"trades": proof}) for writer, proof in pairs]
     assert sink.holds(DAY, "trades", receipts[1])
-    assert names(sink.path) == [str(target.relative_to(sink.path))]
+    assert sorted(target.parent.iterdir()) == [target, target.parent / "_receipts"]
+    assert list(sink.proofs("trades")) == [(DAY, proofs[1])]
     first.close()
     second.close()
 
 
+def test_of_two_runs_at_once_rows_and_proof_are_of_the_same_one(sink):
+    given = [[sample("trades", rows=rows, seed=rows)] for rows in (20, 30)]
+
+    def commit(batches):
+        for _ in range(20):
+            write(sink, DAY, "trades", *batches)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(commit, given))
+    ((window, proof),) = sink.proofs("trades")
+    assert window == DAY
+    assert prove("trades", *sink.read(DAY, "trades", SCHEMAS["trades"])) == proof
+
+
 def test_a_file_that_vanished_while_it_was_written_is_said(sink, target):
     writer = sink.open(SCHEMAS)
-    many(writer, "trades")
+    given = many(writer, "trades")
     next(target.parent.iterdir()).unlink()
     with pytest.raises(SinkError, match="was removed while it was written; run again"):
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", *given)})
     writer.close()
 
 
@@ -175,7 +199,7 @@ def test_a_killed_run_leaves_nothing_to_be_seen(sink, kind, target, child):
     assert str(process.pid) in left[0].name
     receipt = write(sink, DAY, "trades", sample("trades"))
     assert sink.holds(DAY, "trades", receipt)
-    assert list(target.parent.iterdir()) == [target]
+    assert sorted(target.parent.iterdir()) == [target, target.parent / "_receipts"]
 
 
 def test_memory_is_bounded_over_all_windows(sink, monkeypatch):
@@ -186,7 +210,10 @@ def test_memory_is_bounded_over_all_windows(sink, monkeypatch):
         for window in windows:
             writer.write(window, "trades", sample("trades", window, seed=seed))
             assert sum(p.waiting.bytes for p in writer._parts._parts.values()) <= 100_000
-    receipts = [writer.commit(window, ["trades"]) for window in windows]
+    receipts = []
+    for window in windows:
+        proof = prove("trades", *[sample("trades", window, seed=seed) for seed in range(40)])
+        receipts.append(writer.commit(window, {"trades": proof}))
     writer.close()
     assert [receipt["trades"]["rows"] for receipt in receipts] == [1600] * 5
 
@@ -210,7 +237,7 @@ def test_a_file_of_another_version_is_refused_and_stays(sink, target, again):
     with pytest.raises(SinkError, match=r"version 2, .* version 1; move \S+/data/trades away"):
         write(sink, DAY, "trades", *[sample("trades")] * again)
     assert target.read_bytes() == before
-    assert list(target.parent.iterdir()) == [target]
+    assert sorted(target.parent.iterdir()) == [target, target.parent / "_receipts"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 nothing of the kind PAR1", b"ARROW1\0\0" * 9])

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from werks.proof import Digest
 from werks.schema import kind, version
 from werks.testing.sink import DAY, SinkTests, sample
 from werks_sinks.parquet import Parquet
@@ -17,10 +18,17 @@ class TestParquet(SinkTests):
         return parquet.ParquetFile(path).read() if path.exists() else None
 
 
+def proof(of, *batches):
+    digest = Digest(of)
+    for batch in batches:
+        digest.add(batch)
+    return digest.proof()
+
+
 def write(sink, given):
     writer = sink.open({"node": given.schema})
     writer.write(DAY, "node", given)
-    writer.commit(DAY, ["node"])
+    writer.commit(DAY, {"node": proof(given.schema, given)})
     writer.close()
     return parquet.ParquetFile(sink._folder.target(DAY, "node"))
 
@@ -58,7 +66,7 @@ def test_row_groups_are_large(tmp_path):
     writer = sink.open({"trades": given.schema})
     for _ in range(150):
         writer.write(DAY, "trades", given)
-    writer.commit(DAY, ["trades"])
+    writer.commit(DAY, {"trades": proof(given.schema, *[given] * 150)})
     writer.close()
     found = parquet.ParquetFile(sink._folder.target(DAY, "trades")).metadata
     sizes = [found.row_group(i).num_rows for i in range(found.num_row_groups)]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from werks.errors import SinkError
-from werks.testing.sink import DAY, REMAINDER, SCHEMAS, sample
+from werks.testing.sink import DAY, REMAINDER, SCHEMAS, no_rows, prove, sample
 
 KINDS = ("csv", "feather", "parquet", "sqlite")
 
@@ -30,7 +30,7 @@ def write(sink, window, *batches):
     try:
         for rows in batches:
             writer.write(window, "trades", rows)
-        return writer.commit(window, ["trades"])
+        return writer.commit(window, {"trades": prove("trades", *batches)})
     finally:
         writer.close()
 
@@ -42,7 +42,7 @@ def files(folder):
 def noise(rows):
     """Rows whose ids no compression makes smaller."""
     given = pa.concat_batches([sample("trades", rows=1000)] * (rows // 1000))
-    ids = pa.array([os.urandom(32).hex() for _ in range(rows)])
+    ids = pa.array([os.urandom(128).hex() for _ in range(rows)])
     return given.set_column(4, given.schema.field(4), ids)
 
 
@@ -51,7 +51,7 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(kind, small_disk):
     receipt = write(sink, DAY, sample("trades"))
     before = files(small_disk)
     with pytest.raises(SinkError, match=f"{small_disk}.* (full|room)"):
-        write(sink, REMAINDER, noise(100_000))
+        write(sink, REMAINDER, noise(40_000))
     assert files(small_disk) == before
     assert sink.holds(DAY, "trades", receipt)
     assert not sink.holds(REMAINDER, "trades", receipt)
@@ -61,12 +61,14 @@ def test_a_full_disk_is_named_and_what_was_committed_stays(kind, small_disk):
 def test_a_full_disk_at_the_commit_leaves_the_writer_usable(kind, small_disk):
     sink = made(kind, small_disk / "data")
     writer = sink.open(SCHEMAS)
-    writer.write(DAY, "trades", noise(60_000))
+    given = noise(12_000)
+    writer.write(DAY, "trades", given)
     with pytest.raises(SinkError, match=r"full|room"):
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", given)})
     writer.abort()
     writer.write(DAY, "trades", sample("trades"))
-    assert sink.holds(DAY, "trades", writer.commit(DAY, ["trades"]))
+    receipt = writer.commit(DAY, {"trades": prove("trades", sample("trades"))})
+    assert sink.holds(DAY, "trades", receipt)
     writer.close()
 
 
@@ -75,12 +77,13 @@ def test_after_an_error_nothing_is_committed_before_an_abort(kind, small_disk):
     sink = made(kind, small_disk / "data")
     receipt = write(sink, DAY, sample("trades"))
     writer = sink.open(SCHEMAS)
-    writer.write(DAY, "trades", noise(60_000))
+    given = noise(12_000)
+    writer.write(DAY, "trades", given)
     with pytest.raises(SinkError, match=r"full|room"):
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", given)})
     for _ in range(2):
         with pytest.raises(SinkError, match="rows were lost in an error before this; abort"):
-            writer.commit(DAY, ["trades"])
+            writer.commit(DAY, no_rows("trades"))
     with pytest.raises(SinkError, match="rows were lost"):
         writer.write(DAY, "trades", sample("trades"))
     writer.close()
@@ -111,7 +114,7 @@ def test_a_file_in_the_way_that_comes_later_is_named(kind, tmp_path):
     (tmp_path / "data").write_text("in the way")
     writer.write(DAY, "trades", sample("trades"))
     with pytest.raises(SinkError, match=r"/data/more\S*: a file stands where a folder is needed"):
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", sample("trades"))})
     writer.close()
     assert files(tmp_path) == ["data"]
 
@@ -136,7 +139,7 @@ def test_a_disk_that_becomes_read_only_is_named(kind, small_disk):
     remount = ["mount", "-o", "remount,ro", str(small_disk)]
     subprocess.run(remount, check=True, capture_output=True)
     with pytest.raises(SinkError, match=r"/small/data.*(read-only|cannot be opened)"):
-        writer.commit(DAY, ["trades"])
+        writer.commit(DAY, {"trades": prove("trades", sample("trades"))})
     writer.close()
 
 

@@ -1,116 +1,127 @@
-"""A SQLite database that several processes may write to at once."""
+"""What a sink with tables needs of a database, and of the way in which rows are kept there."""
 
-import os
-import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
-import attrs
+import pyarrow as pa
 import sqlalchemy as sa
 
-from werks.errors import SinkError
+from werks.components import Window
 
-from .disk import make_folder, naming, require_folder
-
-_ADVICE = {
-    sqlite3.SQLITE_READONLY: "is read-only; set another path or change its permissions",
-    sqlite3.SQLITE_PERM: "may not be written to; set another path or change its permissions",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; set another path or change its permissions",
-    sqlite3.SQLITE_FULL: "has no room on its disk; make room and run again",
-    sqlite3.SQLITE_IOERR: "could not be read or written, as on a full disk; make room, run again",
-    sqlite3.SQLITE_NOTADB: "is no SQLite database; move it away or set another path",
-    sqlite3.SQLITE_CORRUPT: "is damaged; move it away and run again",
-}
-_CACHE_KIB = 16 << 10
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+T = TypeVar("T")
+# A transaction: takes its connection, and whether it is done again after a loss of the last one.
+Work = Callable[[sa.Connection, bool], T]
 
 
-@attrs.define(slots=False)
-class Database:
-    """A database file and how many seconds to wait for other processes; nothing is opened yet."""
+class Way(Protocol):
+    """How one kind of database keeps rows: its columns, and how rows come and go."""
 
-    path: Path
-    timeout: float
+    @property
+    def tells_capitals(self) -> bool:
+        """Whether names that differ in nothing but capitals are two."""
+        ...
 
-    def require_usable(self) -> Path:
-        """Return the lowest folder of its path that is there; SinkError if it cannot be used."""
-        root = require_folder(self.path.parent, self.path)
-        if self.path.is_dir():
-            raise SinkError(f"{self.path} is a folder; set the path of a database file")
-        if self.path.exists() and not os.access(self.path, os.W_OK):
-            raise SinkError(f"{self.path} {_ADVICE[sqlite3.SQLITE_READONLY]}")
-        return root
+    @property
+    def longest_name(self) -> int:
+        """How many bytes the name of a table may have; 0: no limit is known."""
+        ...
 
-    @contextmanager
-    def reading(self) -> Iterator[sa.Connection | None]:
+    def columns(self, field: pa.Field) -> Sequence[sa.Column[Any]]:
+        """Return the columns that keep a column of the rows."""
+        ...
+
+    def window(self) -> sa.Column[Any]:
+        """Return the column that keeps the day."""
+        ...
+
+    def day(self, window: Window) -> Any:
+        """Return the day of a window as it is kept; None for the open remainder."""
+        ...
+
+    def date(self, day: Any) -> date | None:
+        """Return the day that is kept."""
+        ...
+
+    def text(self, text: str | None) -> str | None:
+        """Return a text as it is kept."""
+        ...
+
+    def original(self, text: str | None) -> str | None:
+        """Return a text that is kept as it was given."""
+        ...
+
+    def key(self, table: sa.Table, columns: Sequence[sa.Column[Any]]) -> None:
+        """Make columns the key of a table; where `window` is null, the others are."""
+        ...
+
+    def differs(self, column: sa.Column[Any], found: sa.types.TypeEngine[Any]) -> bool:
+        """Tell whether a column that is there, by its type, cannot take what is to be kept."""
+        ...
+
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Wait until no other transaction has locked a name, and lock it until the end of this."""
+        ...
+
+    def put(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        window: Window,
+        rows: tuple[int, Iterable[pa.RecordBatch]],
+    ) -> None:
+        """Add rows, given with the number of the first of them."""
+        ...
+
+    def get(
+        self, connection: sa.Connection, table: sa.Table, window: Window, schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a window in their order."""
+        ...
+
+
+class Database(Protocol):
+    """A database: how to come to it, and what its errors mean."""
+
+    @property
+    def way(self) -> Way:
+        """How rows are kept there."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What it is called in errors: a path, or a URL without a password."""
+        ...
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of the database that the tables are in; None: the usual one."""
+        ...
+
+    @property
+    def elsewhere(self) -> str:
+        """The option that leads to another place."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where rows wait for their commit."""
+        ...
+
+    def open(self) -> None:
+        """Take note of what is there; SinkError if it can be seen that it is of no use."""
+        ...
+
+    def reading(self) -> AbstractContextManager[sa.Connection | None]:
         """Give a connection to read with; None where there is no database yet."""
-        with naming(self.path):
-            is_there = self.path.exists()
-        if not is_there:
-            yield None
-            return
-        try:
-            with self._explained(), self._engine.connect() as connection:
-                yield connection
-        finally:
-            self.close()
+        ...
 
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Give a connection within a transaction of which all or nothing comes to be seen."""
-        with naming(self.path):
-            make_folder(self.path.parent)
-        with self._explained(), self._engine.connect() as connection:
-            self._write_ahead(connection)
-            connection.exec_driver_sql(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            connection.commit()
+    def transact(self, work: Work[T]) -> T:
+        """Do some work in a transaction of which all or nothing comes to be seen."""
+        ...
 
     def close(self) -> None:
-        """Let go of all connections."""
-        self._engine.dispose()
-
-    @cached_property
-    def _engine(self) -> sa.Engine:
-        url = sa.URL.create("sqlite", database=str(self.path))
-        # The driver would begin transactions by itself, and too late to keep others from writing.
-        arguments = {"timeout": self.timeout, "isolation_level": None}
-        return sa.create_engine(url, connect_args=arguments)
-
-    def _write_ahead(self, connection: sa.Connection) -> None:
-        """Let others read while one writes, where the disk can do that."""
-        until = time.monotonic() + self.timeout
-        while connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
-            try:
-                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            except sa.exc.OperationalError as error:
-                # SQLite itself does not wait for others here.
-                if _code(error) not in _BUSY or time.monotonic() > until:
-                    raise
-                time.sleep(0.02)
-            else:
-                return
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sa.exc.DBAPIError, sqlite3.Error) as error:
-            code = _code(error)
-            if code in _BUSY:
-                raise SinkError(
-                    f"{self.path} has been locked by another process for {self.timeout:g} s; "
-                    "let it finish, or set a longer timeout"
-                ) from error
-            cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            raise SinkError(f"{self.path} {_ADVICE.get(code, f'failed: {cause}')}") from error
-
-
-def _code(error: sa.exc.DBAPIError | sqlite3.Error) -> int:
-    """Return SQLite's primary code of an error; 0 if it has none."""
-    cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
+        """Let go of all connections, and of what is not needed then."""
+        ...

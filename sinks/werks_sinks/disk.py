@@ -89,13 +89,27 @@ def remove(target: Path, root: Path) -> None:
     prune(target.parent, root)
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from changing a folder meanwhile, so far as they ask for the same."""
+    handle = None
+    with suppress(OSError):  # it is not there, or some network disk knows no locks
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
 class Aside:
-    """A file that is written under a hidden name beside its target; locked while it is."""
+    """A file that is written at `path`, a hidden name beside its target; locked while it is."""
 
     def __init__(self, target: Path, root: Path) -> None:
         self._target, self._root = target, root
         name = f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
-        self._path = target.with_name(name)
+        self.path = target.with_name(name)
         self.file = self._created()
         with suppress(OSError):  # some network disks know no locks; nothing is swept there
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +123,7 @@ class Aside:
     def take_place(self) -> None:
         """Put the file in place of what is at the target."""
         with naming(self._target):
-            self._path.replace(self._target)
+            self.path.replace(self._target)
             sync(self._target.parent)
             self.file.close()
 
@@ -118,15 +132,15 @@ class Aside:
         with suppress(OSError):  # what cannot be flushed is thrown away all the same
             self.file.close()
         with suppress(OSError):  # what cannot be removed now is swept by the next write
-            self._path.unlink()
-        prune(self._path.parent, self._root)
+            self.path.unlink()
+        prune(self.path.parent, self._root)
 
     def _created(self) -> BinaryIO:
         for attempt in range(10):
             try:
                 make_folder(self._target.parent)
                 _sweep(self._target)
-                return self._path.open("xb", buffering=1 << 20)
+                return self.path.open("xb", buffering=1 << 20)
             except FileNotFoundError:  # another process pruned the folder while it was empty
                 if attempt == 9:
                     raise
@@ -135,8 +149,9 @@ class Aside:
 
 def _sweep(target: Path) -> None:
     """Remove hidden files of a target that no process holds: a crashed run left them."""
-    for path in target.parent.iterdir():
-        if path.name.startswith(f".{target.name}.") and path.suffix == ".tmp":
+    for name in os.listdir(target.parent):  # noqa: PTH208  (a path a name would cost more)
+        if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
+            path = target.with_name(name)
             with suppress(OSError), path.open("rb") as file:  # held, or already gone
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 path.unlink()

@@ -1,6 +1,6 @@
 """The sink `feather`: Arrow IPC files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal
 
@@ -8,11 +8,14 @@ import attrs
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from werks.components import Receipt, Window, Writer, option
+from werks.components import Proof, Receipt, Window, Writer, option
 from werks.hookspecs import hookimpl
 
 from . import floats
-from .files import FileWriter, Folder, Format
+from .files import FileWriter, Folder, Format, read
+from .formats import Encoder, fitted
+
+ROWS = 1 << 14
 
 
 @attrs.frozen
@@ -34,15 +37,31 @@ class Feather:
 
     def open(self, schemas: Mapping[str, pa.Schema]) -> Writer:
         """Return a writer for these nodes."""
-        return FileWriter(self._folder, schemas, Format(self._start, _stored))
+        return FileWriter(self._folder, schemas, self._form)
 
     def holds(self, window: Window, node: str, receipt: Receipt) -> bool:
         """Tell whether a window's file is still there with its size."""
         return self._folder.holds(window, node, receipt)
 
+    def proofs(self, node: str) -> Iterable[tuple[Window, Proof | None]]:
+        """Yield all windows of a node that are there, with the proofs that lie beside them."""
+        return self._folder.proofs(node)
+
+    def read(self, window: Window, node: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a window; floats come back as the nearest amounts of its scales."""
+        return read(self._folder, self._form, window, node, schema)
+
+    @property
+    def _form(self) -> Format:
+        return Format(self._start, _load, _stored, ROWS)
+
     @property
     def _folder(self) -> Folder:
         return Folder(self.path, "feather")
+
+    def encoder(self, file: BinaryIO, schema: pa.Schema) -> Encoder:
+        """Return what puts rows into one open file, as `werks export` does."""
+        return self._start(file, schema)
 
     def _start(self, file: BinaryIO, schema: pa.Schema) -> "_Rows":
         return _Rows(file, schema, self.amounts == "float64")
@@ -80,6 +99,13 @@ class _Rows:
         known = self._words[place] = pa.concat_arrays([known, new])
         places = pc.index_in(words, known).cast(column.type.index_type)
         return pa.DictionaryArray.from_arrays(places.take(column.indices), known)
+
+
+def _load(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    with pa.OSFile(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        for number in range(reader.num_record_batches):
+            yield fitted(reader.get_batch(number), schema)
 
 
 def _stored(path: Path) -> pa.Schema:

@@ -1,6 +1,6 @@
 """Rows that wait until there are enough of them to be worth a write."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
@@ -15,9 +15,10 @@ MOST_BYTES = 16 << 20
 
 
 class Gathered:
-    """Rows in waiting; they leave by `ROWS`, wherever the batches that came in were cut."""
+    """Rows in waiting; they leave by so many, wherever the batches that came in were cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, enough: int = ROWS) -> None:
+        self._enough = enough
         self._batches: list[pa.RecordBatch] = []
         self._rows = 0
         self.bytes = 0
@@ -25,8 +26,8 @@ class Gathered:
     def add(self, batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
         """Take rows and yield those that are enough for a write."""
         start = 0
-        while self._rows + len(batch) - start >= ROWS:
-            head = batch.slice(start, ROWS - self._rows)
+        while self._rows + len(batch) - start >= self._enough:
+            head = batch.slice(start, self._enough - self._rows)
             start += len(head)
             self._keep(head)
             yield from self.rest()
@@ -44,6 +45,14 @@ class Gathered:
         self._batches.append(batch)
         self._rows += len(batch)
         self.bytes += batch.nbytes
+
+
+def regrouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows by so many at a time."""
+    waiting = Gathered(rows)
+    for batch in batches:
+        yield from waiting.add(batch)
+    yield from waiting.rest()
 
 
 class Part(Protocol):
@@ -70,6 +79,7 @@ class Parts(Generic[P]):
     def __init__(self, schemas: Mapping[str, pa.Schema], make: Callable[[Window, str], P]) -> None:
         self._schemas, self._make = schemas, make
         self._parts: dict[tuple[Window, str], P] = {}
+        self._waiting: dict[tuple[Window, str], int] = {}
         self._bytes = 0
         self._is_broken = False
 
@@ -100,29 +110,30 @@ class Parts(Generic[P]):
         part = self._parts.pop((window, node), None)
         if part:
             part.drop()
-        self._bytes = sum(part.waiting.bytes for part in self._parts.values())
+        self._bytes -= self._waiting.pop((window, node), 0)
 
     def drop(self) -> None:
         """Throw everything away."""
-        parts, self._parts, self._bytes, self._is_broken = self._parts, {}, 0, False
+        parts, self._parts, self._waiting = self._parts, {}, {}
+        self._bytes, self._is_broken = 0, False
         for part in parts.values():
             part.drop()
 
     def _add(self, key: tuple[Window, str], batch: pa.RecordBatch) -> None:
         part = self._parts.get(key) or self._parts.setdefault(key, self._make(*key))
         part.rows += len(batch)
-        self._bytes -= part.waiting.bytes
         for enough in part.waiting.add(batch):
             part.put(enough)
-        self._bytes += part.waiting.bytes
+        self._count(key, part.waiting.bytes)
         if self._bytes > MOST_BYTES:
-            self._relieve()
+            largest = max(self._waiting, key=self._waiting.__getitem__)
+            for batch in self._parts[largest].waiting.rest():
+                self._parts[largest].put(batch)
+            self._count(largest, 0)
 
-    def _relieve(self) -> None:
-        largest = max(self._parts.values(), key=lambda part: part.waiting.bytes)
-        self._bytes -= largest.waiting.bytes
-        for batch in largest.waiting.rest():
-            largest.put(batch)
+    def _count(self, key: tuple[Window, str], waiting: int) -> None:
+        self._bytes += waiting - self._waiting.get(key, 0)
+        self._waiting[key] = waiting
 
 
 def require_fit(

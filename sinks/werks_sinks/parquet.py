@@ -1,17 +1,21 @@
 """The sink `parquet`: columns in files that nearly every tool reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Literal
 
 import attrs
 import pyarrow as pa
 
-from werks.components import Receipt, Window, Writer, option
+from werks.components import Proof, Receipt, Window, Writer, option
 from werks.hookspecs import hookimpl
 
 from . import floats
-from .files import FileWriter, Folder, Format
+from .files import FileWriter, Folder, Format, read
+from .formats import Encoder, fitted
+
+ROWS = 1 << 16  # a row group
+_READ = 1 << 14
 
 
 @attrs.frozen
@@ -33,15 +37,31 @@ class Parquet:
 
     def open(self, schemas: Mapping[str, pa.Schema]) -> Writer:
         """Return a writer for these nodes."""
-        return FileWriter(self._folder, schemas, Format(self._start, _stored))
+        return FileWriter(self._folder, schemas, self._form)
 
     def holds(self, window: Window, node: str, receipt: Receipt) -> bool:
         """Tell whether a window's file is still there with its size."""
         return self._folder.holds(window, node, receipt)
 
+    def proofs(self, node: str) -> Iterable[tuple[Window, Proof | None]]:
+        """Yield all windows of a node that are there, with the proofs that lie beside them."""
+        return self._folder.proofs(node)
+
+    def read(self, window: Window, node: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a window; floats come back as the nearest amounts of its scales."""
+        return read(self._folder, self._form, window, node, schema)
+
+    @property
+    def _form(self) -> Format:
+        return Format(self._start, _load, _stored, ROWS)
+
     @property
     def _folder(self) -> Folder:
         return Folder(self.path, "parquet")
+
+    def encoder(self, file: BinaryIO, schema: pa.Schema) -> Encoder:
+        """Return what puts rows into one open file, as `werks export` does."""
+        return self._start(file, schema)
 
     def _start(self, file: BinaryIO, schema: pa.Schema) -> "_Rows":
         return _Rows(file, schema, self.amounts == "float64")
@@ -87,6 +107,16 @@ def _encodings(schema: pa.Schema) -> dict[str, str]:
         elif pa.types.is_string(field.type):
             encodings[field.name] = "DELTA_BYTE_ARRAY"
     return encodings
+
+
+def _load(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    from pyarrow import parquet
+
+    # Group by group and without reading ahead, or it would keep what it has read until the end.
+    with parquet.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
+        for group in range(file.num_row_groups):
+            for batch in file.iter_batches(_READ, [group], schema.names, use_threads=False):
+                yield fitted(batch, schema)
 
 
 def _stored(path: Path) -> pa.Schema:

@@ -1,14 +1,17 @@
 """The sink `sqlite`: a table a node in one database file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import pyarrow as pa
 
-from werks.components import Receipt, Window, Writer, option
+from werks.components import Proof, Receipt, Window, Writer, option
 from werks.hookspecs import hookimpl
+
+if TYPE_CHECKING:
+    from .sqlitefile import SqliteFile
 
 
 @attrs.frozen
@@ -32,20 +35,38 @@ class Sqlite:
 
     def open(self, schemas: Mapping[str, pa.Schema]) -> Writer:
         """Return a writer for these nodes."""
-        from .database import Database
-        from .tables import TableWriter
+        from .tablewriter import TableWriter
 
-        return TableWriter(Database(self.path, self.timeout), schemas)
+        return TableWriter(self._database(), schemas)
 
     def holds(self, window: Window, node: str, receipt: Receipt) -> bool:
-        """Tell whether a window still has as many rows as its receipt says."""
-        from .database import Database
-        from .tables import count
+        """Tell whether a window still has the rows and the proof that its receipt says."""
+        from .tablereader import holds
 
-        part = receipt.get(node)
-        if part is None:
-            return False
-        return count(Database(self.path, self.timeout), window, node) == int(part["rows"])
+        return holds(self._database(), window, node, receipt)
+
+    def proofs(self, node: str) -> Iterable[tuple[Window, Proof | None]]:
+        """Yield all windows of a node that are there, each with its proof, if it has one."""
+        from .tablereader import proofs
+
+        return proofs(self._database(), node)
+
+    def read(self, window: Window, node: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a window in their order."""
+        from .tablereader import read
+
+        return read(self._database(), window, node, schema)
+
+    def shares(self, state: str) -> bool:
+        """Tell whether a ledger, by its path or URL, is in the same file."""
+        from .urls import same
+
+        return same(str(self.path), state)
+
+    def _database(self) -> "SqliteFile":
+        from .sqlitefile import SqliteFile
+
+        return SqliteFile(self.path, self.timeout)
 
 
 @hookimpl

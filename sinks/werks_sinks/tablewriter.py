@@ -1,0 +1,190 @@
+"""The writer of a sink with tables: each commit is a transaction, rows wait on disk until then."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import attrs
+import pyarrow as pa
+import sqlalchemy as sa
+
+from werks.components import Mark, Proof, Receipt, Window
+from werks.errors import SinkError
+
+from .database import Database
+from .gather import Parts
+from .migrate import is_ready, prepare
+from .spool import Spool
+from .tables import is_window, record, require_usable, tables
+
+
+@attrs.define
+class _Reach:
+    """How far the durable rows of a node reach in a window that is appended to.
+
+    It is settled once there are no rows beyond, such as those of a commit that was in doubt, and no
+    proof, which the next rows would belie.
+    """
+
+    rows: int
+    is_settled: bool = False
+
+
+class TableWriter:
+    """Writes the rows of a sink's nodes, a table a node, with their proofs in one more."""
+
+    def __init__(self, database: Database, schemas: Mapping[str, pa.Schema]) -> None:
+        self._database, self._way = database, database.way
+        require_usable(schemas, self._way)
+        database.open()
+        self._tables = tables(schemas, self._way, database.schema)
+        self._parts = Parts(schemas, lambda window, node: Spool(database.folder))
+        self._reaches: dict[tuple[Window, str], _Reach] = {}
+        with database.reading() as connection:
+            self._is_ready = connection is not None and is_ready(connection, self._tables, database)
+
+    def write(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
+        """Take rows of a node for a window."""
+        self._parts.write(window, node, batch)
+
+    def commit(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
+        """Replace the window's rows in the tables of these nodes, all in one transaction."""
+        return self._store(window, proofs, mark, {(window, node): _Reach(0) for node in proofs})
+
+    def append(self, window: Window, nodes: Sequence[str], mark: Mark | None = None) -> Receipt:
+        """Add what was written since last time behind the rows that are there."""
+        return self._store(window, dict.fromkeys(nodes), mark, self._reaches)
+
+    def finish(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
+        """Add what was written since last time, and the proofs of all."""
+        return self._store(window, proofs, mark, self._reaches)
+
+    def resume(self, window: Window, receipt: Receipt) -> None:
+        """Cut the rows of a window back to those of a receipt, in the tables of all nodes."""
+        reaches = {
+            node: _Reach(receipt.get(node, {}).get("rows", 0)) for node in self._tables.nodes
+        }
+
+        def work(connection: sa.Connection, again: bool) -> None:
+            self._lock(connection, window)
+            for node, reach in reaches.items():
+                self._settle(connection, window, node, reach)
+
+        self._make_ready()
+        self._database.transact(work)
+        for node, reach in reaches.items():
+            self._reaches[window, node] = _Reach(reach.rows, is_settled=True)
+
+    def abort(self) -> None:
+        """Throw away what was written and neither committed nor appended."""
+        self._parts.drop()
+
+    def close(self) -> None:
+        """Let go of the database; what was neither committed nor appended is thrown away."""
+        self.abort()
+        self._database.close()
+
+    def _store(
+        self,
+        window: Window,
+        proofs: Mapping[str, Proof | None],
+        mark: Mark | None,
+        reaches: dict[tuple[Window, str], _Reach],
+    ) -> Receipt:
+        """Put the rows that wait behind those that are to stay, in one transaction."""
+
+        def work(connection: sa.Connection, again: bool) -> Receipt:
+            self._lock(connection, window)
+            receipt: Receipt = {}
+            for node, proof in proofs.items():
+                reach = reaches.get((window, node)) or _Reach(self._count(connection, window, node))
+                reach.is_settled = reach.is_settled and not again
+                reaches[window, node] = reach
+                rows = self._add(connection, window, node, reach)
+                receipt[node] = {"rows": rows} | ({"hash": proof.hash} if proof else {})
+            self._record(connection, window, proofs)
+            if mark:
+                mark(connection, receipt)
+            return receipt
+
+        with self._parts.unbroken(), _in_doubt(reaches, window):
+            self._make_ready()
+            receipt = self._database.transact(work)
+        for node, proof in proofs.items():
+            self._parts.forget(window, node)
+            self._reaches.pop((window, node), None)
+            if proof is None:
+                self._reaches[window, node] = _Reach(receipt[node]["rows"], is_settled=True)
+        return receipt
+
+    def _make_ready(self) -> None:
+        if not self._is_ready:
+            self._database.transact(
+                lambda connection, _: prepare(connection, self._tables, self._database)
+            )
+            self._is_ready = True
+
+    def _lock(self, connection: sa.Connection, window: Window) -> None:
+        """Let one transaction at a time write to a window, or each would miss the other's rows."""
+        name = (self._database.schema, window.exchange, window.symbol, window.name)
+        self._way.lock(connection, str(name))
+
+    def _add(self, connection: sa.Connection, window: Window, node: str, reach: _Reach) -> int:
+        """Add what waits of a node; return how far its rows reach then."""
+        if not reach.is_settled:
+            self._settle(connection, window, node, reach)
+        elif self._count(connection, window, node) != reach.rows:
+            raise SinkError(
+                f"{self._database.name}: another run has written rows of {window.exchange} "
+                f"{window.symbol} {window.name} to {node}; let one run write at a time"
+            )
+        spool = self._parts.get(window, node)
+        if spool is None or not spool.rows:
+            return reach.rows
+        table = self._tables.nodes[node]
+        self._way.put(connection, table, window, (reach.rows, spool.batches()))
+        return reach.rows + spool.rows
+
+    def _settle(self, connection: sa.Connection, window: Window, node: str, reach: _Reach) -> None:
+        """Take away rows beyond a reach, and the proof; SinkError if there are fewer."""
+        table, receipts = self._tables.nodes[node], self._tables.receipts
+        there = self._count(connection, window, node) if reach.rows else 0
+        if there < reach.rows:
+            raise SinkError(
+                f"{self._database.name}: {node} has {there} rows of {window.exchange} "
+                f"{window.symbol} {window.name}, but {reach.rows} were written; "
+                "what was lost has to be read again: see werks repair"
+            )
+        beyond = is_window(table, window, self._way)
+        beyond = sa.and_(beyond, table.c.n >= reach.rows) if reach.rows else beyond
+        connection.execute(table.delete().where(beyond))
+        of_window = is_window(receipts, window, self._way)
+        connection.execute(receipts.delete().where(receipts.c.node == node, of_window))
+
+    def _count(self, connection: sa.Connection, window: Window, node: str) -> int:
+        """Return how many rows of a window there are, by the number of the last."""
+        table = self._tables.nodes[node]
+        last = sa.select(sa.func.max(table.c.n)).where(is_window(table, window, self._way))
+        found = connection.execute(last).scalar()
+        return 0 if found is None else int(found) + 1
+
+    def _record(
+        self, connection: sa.Connection, window: Window, proofs: Mapping[str, Proof | None]
+    ) -> None:
+        found = [record(self._way, window, node, proof) for node, proof in proofs.items() if proof]
+        if found:
+            connection.execute(self._tables.receipts.insert(), found)
+
+
+@contextmanager
+def _in_doubt(reaches: Mapping[tuple[Window, str], _Reach], window: Window) -> Iterator[None]:
+    """Remember after an error that rows may have come to be there all the same."""
+    try:
+        yield
+    except BaseException:
+        for (of, _), reach in reaches.items():
+            reach.is_settled = reach.is_settled and of != window
+        raise
