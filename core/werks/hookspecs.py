@@ -65,6 +65,16 @@ def werks_waiting(stream: Stream, reason: str) -> None:
 
 
 @hookspec
+def werks_connected(stream: Stream) -> None:
+    """A connection is open, and the stream is subscribed to."""
+
+
+@hookspec
+def werks_disconnected(stream: Stream, reason: str) -> None:
+    """A connection has ended; it is made again."""
+
+
+@hookspec
 def werks_gap_found(stream: Stream, window: Window, cause: str) -> None:
     """Rows of a window cannot be had; `cause` says why."""
 

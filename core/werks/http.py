@@ -101,6 +101,10 @@ class Http:
         (request, body), self._last = self._last, None
         return type(error)(f"{error}{self._aside(_whole(request), body)}")
 
+    def keep(self, url: str, body: bytes, why: str) -> None:
+        """Keep a message of a websocket aside that could not be read, and say so."""
+        logging.getLogger("werks").warning("%s%s", why, self._aside(url, body))
+
     def _aside(self, url: str, body: bytes) -> str:
         if self._quarantine is None:
             return ""

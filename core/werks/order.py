@@ -98,6 +98,11 @@ class Holes:
         holes = self._most - self._least + 1 - self._rows
         return Ids(self._least, self._most, holes, tuple(self._jumps) if holes else ())
 
+    def restore(self, found: Ids, rows: int) -> None:
+        """Go on from what was found of so many rows."""
+        self._least, self._most, self._rows = found.least, found.most, rows
+        self._jumps = list(found.jumps)
+
     def count(self, batch: pa.RecordBatch) -> list[int]:
         """Take note of rows without repeats; return those before which ids are left out."""
         ids = numbers(batch["trade_id"], self._name)

@@ -6,196 +6,36 @@ price and a size is exact. `size` is the base quantity, `notional` the quote val
 +1 when the taker bought, −1 when the taker sold, 0 when that is unknown.
 """
 
-from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .kinds import KINDS, RATE_SCALE, TIME, VARIANCE_SCALE, WORD, Scales
+
+__all__ = [
+    "RATE_SCALE",
+    "TIME",
+    "VARIANCE_SCALE",
+    "VERSION",
+    "WORD",
+    "Scales",
+    "batch",
+    "empty",
+    "kind",
+    "nanoseconds",
+    "same",
+    "scales",
+    "schema",
+    "times",
+    "version",
+    "word",
+]
+
 VERSION = 1
-VARIANCE_SCALE = RATE_SCALE = 18
-TIME = pa.timestamp("ns", tz="UTC")
-WORD = pa.dictionary(pa.int32(), pa.string())
 _KIND, _VERSION = b"werks.schema", b"werks.version"
-
-
-@attrs.frozen
-class Scales:
-    """How many digits after the point the prices and sizes of a market have at most."""
-
-    price: int
-    size: int
-
-    @property
-    def notional(self) -> int:
-        """The digits that the product of a price and a size can have."""
-        return self.price + self.size
-
-
-def _amount(scale: int) -> pa.DataType:
-    return pa.decimal128(38, scale)
-
-
-def _trade(scales: Scales) -> dict[str, pa.DataType]:
-    price, size, notional = map(_amount, (scales.price, scales.size, scales.notional))
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "received": TIME,
-        "trade_id": pa.string(),
-        "tick_rule": pa.int8(),
-        "price": price,
-        "size": size,
-        "notional": notional,
-        "flag": pa.string(),
-    }
-
-
-def _tick(scales: Scales) -> dict[str, pa.DataType]:
-    price, size, notional = map(_amount, (scales.price, scales.size, scales.notional))
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "received": TIME,
-        "trade_id": pa.string(),
-        "last_trade_id": pa.string(),
-        "tick_rule": pa.int8(),
-        "price": price,
-        "size": size,
-        "notional": notional,
-        "open": price,
-        "high": price,
-        "low": price,
-        "ticks": pa.int64(),
-    }
-
-
-def _significant(scales: Scales) -> dict[str, pa.DataType]:
-    size, notional = map(_amount, (scales.size, scales.notional))
-    return _tick(scales) | {
-        "total_size": size,
-        "total_buy_size": size,
-        "total_notional": notional,
-        "total_buy_notional": notional,
-        "total_ticks": pa.int64(),
-        "total_buy_ticks": pa.int64(),
-    }
-
-
-def _bar(scales: Scales) -> dict[str, pa.DataType]:
-    price, size, notional = map(_amount, (scales.price, scales.size, scales.notional))
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "end": TIME,
-        "open": price,
-        "high": price,
-        "low": price,
-        "close": price,
-        "volume": size,
-        "notional": notional,
-        "buy_volume": size,
-        "buy_notional": notional,
-        "ticks": pa.int64(),
-        "buy_ticks": pa.int64(),
-        "realized_variance": _amount(VARIANCE_SCALE),
-        "first_trade_id": pa.string(),
-        "last_trade_id": pa.string(),
-        "complete": pa.bool_(),
-    }
-
-
-def _candle(scales: Scales) -> dict[str, pa.DataType]:
-    price, size, notional = map(_amount, (scales.price, scales.size, scales.notional))
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "interval": WORD,
-        "open": price,
-        "high": price,
-        "low": price,
-        "close": price,
-        "volume": size,
-        "notional": notional,
-        "trades": pa.int64(),
-    }
-
-
-def _check(scales: Scales) -> dict[str, pa.DataType]:
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "field": pa.string(),
-        "ours": pa.string(),
-        "theirs": pa.string(),
-        "reason": pa.string(),
-    }
-
-
-def _open_interest(scales: Scales) -> dict[str, pa.DataType]:
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "received": TIME,
-        "open_interest": _amount(scales.size),
-        "open_interest_notional": _amount(scales.notional),
-    }
-
-
-def _funding(scales: Scales) -> dict[str, pa.DataType]:
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "received": TIME,
-        "rate": _amount(RATE_SCALE),
-        "interval": pa.int64(),
-        "mark_price": _amount(scales.price),
-    }
-
-
-def _instrument(scales: Scales) -> dict[str, pa.DataType]:
-    step = _amount(RATE_SCALE)
-    return {
-        "exchange": WORD,
-        "symbol": WORD,
-        "timestamp": TIME,
-        "kind": pa.string(),
-        "status": pa.string(),
-        "base": pa.string(),
-        "quote": pa.string(),
-        "settle": pa.string(),
-        "tick_size": step,
-        "lot_size": step,
-        "min_size": step,
-        "min_notional": step,
-        "contract_value": step,
-        "inverse": pa.bool_(),
-        "listed": TIME,
-        "expiry": TIME,
-    }
-
-
-_KINDS: Mapping[str, Callable[[Scales], dict[str, pa.DataType]]] = {
-    "TRADE": _trade,
-    "TICK": _tick,
-    "SIGNIFICANT": _significant,
-    "BAR": _bar,
-    "CANDLE": _candle,
-    "CHECK": _check,
-    "OPEN_INTEREST": _open_interest,
-    "FUNDING": _funding,
-    "INSTRUMENT": _instrument,
-}
 
 
 def schema(kind: str, scales: Scales) -> pa.Schema:
@@ -203,10 +43,10 @@ def schema(kind: str, scales: Scales) -> pa.Schema:
 
     A candle's `interval` is text as in `every` ("1m"), that of `FUNDING` is in seconds. `kind` of
     an `INSTRUMENT` is `spot`, `perpetual`, `future`, `option` or `index`; `status` is `trading` or
-    the exchange's own word.
+    the exchange's own word. `tick_rule` of a `LIQUIDATION` is the side of its order: +1 bought.
     """
     metadata = {_KIND: kind.encode(), _VERSION: str(VERSION).encode()}
-    return pa.schema(list(_KINDS[kind](scales).items()), metadata=metadata)
+    return pa.schema(list(KINDS[kind](scales).items()), metadata=metadata)
 
 
 def kind(of: pa.Schema) -> str:

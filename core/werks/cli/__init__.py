@@ -227,6 +227,50 @@ def audit(paths: tuple[Path, ...], plugins: tuple[Path, ...], as_json: bool, **g
 
 
 @main.command()
+@click.argument("file", type=_FILE)
+@click.option("--sink", help="The sink to read; needed where FILE has several.")
+@click.option("--node", help="The node whose rows are wanted; needed where the sink has several.")
+@click.option("--symbol", "symbols", multiple=True, help="Only this symbol; may be given again.")
+@click.option("--start", help="The first day or time, to the nanosecond; or -7d.")
+@click.option("--stop", help="The day or time before which to end.")
+@click.option("--open", "open_", is_flag=True, help="Take what is not complete, too, at the end.")
+@click.option("--columns", help="Only these columns: a,b,c.")
+@click.option(
+    "--amounts",
+    type=click.Choice(["decimal", "float64"]),
+    default="decimal",
+    help="How Parquet and Feather are to keep amounts: exactly, or as floats.",
+)
+@click.option("--to", required=True, help="A .parquet, .feather, .csv[.gz|.zst]; - prints CSV.")
+@_PLUGIN
+def export(file: Path, plugins: tuple[Path, ...], to: str, **given: Any) -> None:
+    """Write rows of a sink of FILE as one file; 1 if a day is missing."""
+    from .export import export_file
+
+    sys.exit(export_file(file, plugins, to, given))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+def compact(file: Path, plugins: tuple[Path, ...]) -> None:
+    """Put days that a live run left in pieces into final files."""
+    from .upkeep import compact_file
+
+    sys.exit(compact_file(file, plugins))
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+def upload(file: Path, plugins: tuple[Path, ...]) -> None:
+    """Upload what waits for it; 1 if something still does."""
+    from .upkeep import upload_file
+
+    sys.exit(upload_file(file, plugins))
+
+
+@main.command()
 @click.argument("path", type=_FILE)
 @click.option("--html", type=_FILE, help="Write the chart as one page that needs no network, too.")
 @click.option("--node", help="Show the bars of this node only.")

@@ -11,7 +11,7 @@ import attrs
 import click
 
 from ..errors import ConfigError, PluginError, WerksError
-from ..pipeline import Again, Graph, Report, load, run
+from ..pipeline import Again, Graph, Report, Until, load, run
 from .loading import lasting
 from .show import Bars, Lines, summary
 
@@ -32,10 +32,12 @@ def run_file(
             graph = _with(load(file, plugin_files=plugins), given)
     except WerksError as error:
         return refuse(error, manner == "json")
-    signal.signal(signal.SIGTERM, _interrupt)
+    ending = Ending()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ending.heard)
     _spare_memory()
     try:
-        report = _run(graph, manner, again)
+        report = _run(graph, manner, (again, Until(ending)))
     except WerksError as error:
         return refuse(error, manner == "json")
     if manner == "json":
@@ -54,13 +56,33 @@ def _with(graph: Graph, given: Mapping[str, Any]) -> Graph:
     return Graph(attrs.evolve(graph.config, settings=settings))
 
 
-def _run(graph: Graph, manner: str, again: Again | None) -> Report:
+class Ending:
+    """Whether a live run is to end: after the first signal it does so well, the second cuts it."""
+
+    def __init__(self) -> None:
+        self._is_live = self._asked = False
+
+    def __call__(self) -> bool:
+        """Tell whether it is over; whoever asks is live."""
+        self._is_live = True
+        return self._asked
+
+    def heard(self, *_: object) -> None:
+        """Take a signal: what is live comes to its end, all else is interrupted."""
+        if self._is_live and not self._asked:
+            self._asked = True
+        else:
+            raise KeyboardInterrupt
+
+
+def _run(graph: Graph, manner: str, given: tuple[Again | None, Until]) -> Report:
+    again, until = given
     if manner != "plain":
-        return run(graph, again=again)
+        return run(graph, again=again, until=until)
     watcher = Bars() if sys.stderr.isatty() else Lines()
     graph.config.plugins.manager.register(watcher, "werks.cli")
     with watcher:
-        return run(graph, watcher.read, again=again)
+        return run(graph, watcher.read, again=again, until=until)
 
 
 def _spare_memory() -> None:
@@ -69,11 +91,6 @@ def _spare_memory() -> None:
 
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
-
-
-def _interrupt(*_: object) -> None:
-    """Treat a request to end as an interrupt from the keyboard."""
-    raise KeyboardInterrupt
 
 
 def refuse(error: WerksError, as_json: bool) -> int:

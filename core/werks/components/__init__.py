@@ -11,25 +11,34 @@ from typing import Any, Protocol
 import attrs
 import pyarrow as pa
 
+from .live import Acked, Conversation, Event, Feed, Missed, Refused, Restart, Send
 from .plain import Continuity, File, Proof, Receipt, Seam, State, Stream, Window
 from .sources import Archive, Candles, History, Snapshot, Source
 from .web import Http, RateLimit, Refusal, Request
 
 __all__ = [
+    "Acked",
     "Archive",
     "Candles",
     "Continuity",
+    "Conversation",
+    "Event",
     "ExecutorChoice",
+    "Feed",
     "File",
     "History",
     "Http",
     "Mark",
+    "Missed",
     "Proof",
     "RateLimit",
     "Receipt",
     "Refusal",
+    "Refused",
     "Request",
+    "Restart",
     "Seam",
+    "Send",
     "Sink",
     "Snapshot",
     "Source",

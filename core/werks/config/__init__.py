@@ -22,7 +22,7 @@ from .nodes import Config, Node, Settings, SourceNode, is_pattern
 __all__ = ["Config", "Node", "Settings", "SourceNode", "is_pattern", "read"]
 
 # The doors that a run can go through so far; the others are offered by plugins for later versions.
-WALKED = ("archive", "rest", "snapshot")
+WALKED = ("archive", "rest", "snapshot", "live")
 KINDS = {"sources": "source", "transforms": "transform", "sinks": "sink", "observers": "observer"}
 _HEADER = re.compile(
     r"""^\s*\[\s*(sources|transforms|sinks)\s*\.\s*["']?([^\]"']+?)["']?\s*\]""", re.M
@@ -187,7 +187,9 @@ class _Reading:
         classes = self._classes(f"{where}.type", "source", type_)
         listed = "werks_snapshots" in classes
         symbols = self._symbols(where, options.pop("symbols", ["*"] if listed else None))
-        today = self.now.date() if listed else None  # a list is of now and of no other day
+        # A list is of now and of no other day; what is only heard begins now.
+        heard = set(classes) == {"werks_feeds"} or options.get("via") == ["live"]
+        today = self.now.date() if listed or heard else None
         start = self._moment(f"{where}.start", options.pop("start", today), required=True)
         stop = self._moment(f"{where}.stop", options.pop("stop", None))
         via, verify = options.pop("via", None), options.pop("verify", False)

@@ -24,6 +24,10 @@ class Settings:
     rounds: int = attrs.field(default=3, validator=attrs.validators.ge(1))
     order: Literal["oldest", "newest"] = "oldest"
     quarantine: Path = Path("quarantine")
+    commit_every: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
+    repair_within: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
+    reconnect_after: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
+    spool_limit: int = attrs.field(default=10_000_000_000, validator=attrs.validators.ge(0))
 
 
 @attrs.frozen
@@ -70,6 +74,12 @@ class SourceNode:
     def anew(self) -> bool:
         """Whether all windows are read anew by each run: what they hold may have changed."""
         return "snapshot" in self.doors or getattr(self.door, "changes", False)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on for ever, by a websocket."""
+        feed = self.doors.get("live")
+        return self.stop is None and feed is not None and not getattr(feed, "off", "")
 
     @property
     def patterns(self) -> bool:

@@ -16,14 +16,18 @@ import sqlalchemy as sa
 
 from ..components import Proof, State, Stream
 from ..errors import WerksError
+from . import do
+from .do import put
 from .engine import make_engine, shown
 from .records import COUNTED, Commit, Difference, Gap, GapKind, GapStatus, WindowRecord
 from .tables import (
     CHECKS,
     COMMITS,
+    CONNECTIONS,
     GAPS,
     LEASES,
     LEDGER,
+    LIVE,
     MARKS,
     META,
     MINUTES,
@@ -78,23 +82,25 @@ class Ledger:
     ) -> dict[CommitKey, Commit]:
         """Return what all sinks hold, by (stream, node, day, sink); of a window if one is given."""
         found = {}
-        for row in self._all(COMMITS, *_of(COMMITS, stream, day)):
+        for row in self._all(COMMITS, *do.of(COMMITS, stream, day)):
             proof = Proof(**json.loads(row.proof)) if row.proof else None
             receipt = json.loads(row.receipt)
             commit = Commit(row.fingerprint, row.began, row.until, receipt, proof)
-            found[_stream(row), row.node, row.day, row.sink] = commit
+            found[do.stream_of(row), row.node, row.day, row.sink] = commit
         return found
 
     def marks(self, day: date) -> dict[MarkKey, tuple[str, State]]:
         """Return what nodes carried at the end of a day: (fingerprint, state) by (stream, node)."""
         rows = self._all(MARKS, MARKS.c.day == day)
-        return {(_stream(row), row.node): (row.fingerprint, json.loads(row.state)) for row in rows}
+        return {
+            (do.stream_of(row), row.node): (row.fingerprint, json.loads(row.state)) for row in rows
+        }
 
     def windows(self, stream: Stream | None = None, day: date | None = None) -> list[WindowRecord]:
         """Return all windows that were read, or those of a stream and a day, in order."""
         names = [field.name for field in attrs.fields(WindowRecord)][1:]
-        rows = self._all(WINDOWS, *_of(WINDOWS, stream, day))
-        found = [WindowRecord(_stream(r), **{n: getattr(r, n) for n in names}) for r in rows]
+        rows = self._all(WINDOWS, *do.of(WINDOWS, stream, day))
+        found = [WindowRecord(do.stream_of(r), **{n: getattr(r, n) for n in names}) for r in rows]
         return sorted(found, key=lambda window: (str(window.stream), window.day))
 
     def window(self, stream: Stream, day: date) -> WindowRecord | None:
@@ -106,7 +112,7 @@ class Ledger:
         where = [] if every else [GAPS.c.status.in_(COUNTED)]
         names = [field.name for field in attrs.fields(Gap)][1:]
         rows = self._all(GAPS, *where)
-        found = [Gap(_stream(r), **{n: getattr(r, n) for n in names}) for r in rows]
+        found = [Gap(do.stream_of(r), **{n: getattr(r, n) for n in names}) for r in rows]
         return sorted(found, key=lambda gap: (str(gap.stream), gap.day, gap.kind))
 
     def done(
@@ -123,8 +129,8 @@ class Ledger:
         """
         key = self._key(window.stream) | {"day": window.day}
         with self._begun("written") as db:
-            repaired = _settle(db, key | {"kind": "day"}, "repaired", datetime.now(UTC))
-            _replace(db, LEASES, key, [])
+            repaired = do.settle(db, key | {"kind": "day"}, "repaired", datetime.now(UTC))
+            do.replace(db, LEASES, key, [])
             put(db, self._pipeline, window, (commits, marks, minutes))
         return repaired
 
@@ -132,7 +138,7 @@ class Ledger:
         """Record how a window was proven to follow the one before."""
         key = self._key(stream) | {"day": day}
         with self._begun("written") as db:
-            db.execute(WINDOWS.update().where(*_where(WINDOWS, key)).values(joined=how))
+            db.execute(WINDOWS.update().where(*do.where(WINDOWS, key)).values(joined=how))
 
     def found(self, gaps: Iterable[Gap]) -> list[Gap]:
         """Record gaps, or one more attempt at them; return those that were not known as open."""
@@ -140,21 +146,21 @@ class Ledger:
         with self._begun("written") as db:
             for gap in gaps:
                 key = self._key(gap.stream) | {"day": gap.day, "kind": gap.kind}
-                known = db.execute(sa.select(GAPS).where(*_where(GAPS, key))).first()
+                known = db.execute(sa.select(GAPS).where(*do.where(GAPS, key))).first()
                 if known is None or known.status not in COUNTED:
                     new.append(gap)
                     times = {"found_at": now, "attempts": gap.attempts}
                 else:
                     times = {"found_at": known.found_at, "attempts": known.attempts + 1}
                 values = attrs.asdict(gap, filter=lambda field, _: field.name not in _NOT_VALUES)
-                _replace(db, GAPS, key, [values | times | {"tried_at": now}])
+                do.replace(db, GAPS, key, [values | times | {"tried_at": now}])
         return new
 
     def settle(self, stream: Stream, day: date, kind: GapKind, status: GapStatus) -> bool:
         """Say what came of a gap, if one is suspected or open there; return whether one was."""
         key = self._key(stream) | {"day": day, "kind": kind}
         with self._begun("written") as db:
-            return _settle(db, key, status, datetime.now(UTC))
+            return do.settle(db, key, status, datetime.now(UTC))
 
     def checked(
         self,
@@ -168,10 +174,10 @@ class Ledger:
         key = self._key(stream) | {"day": day}
         with self._begun("written") as db:
             values = {"verified": verified, "verified_why": why}
-            db.execute(WINDOWS.update().where(*_where(WINDOWS, key)).values(**values))
+            db.execute(WINDOWS.update().where(*do.where(WINDOWS, key)).values(**values))
             if verified is not None:
-                _replace(db, MINUTES, key, [])
-                _replace(db, CHECKS, key, [attrs.asdict(each) for each in differences])
+                do.replace(db, MINUTES, key, [])
+                do.replace(db, CHECKS, key, [attrs.asdict(each) for each in differences])
 
     def differences(self) -> dict[tuple[Stream, date], list[Difference]]:
         """Return all minutes that differ from the exchange's candles, in order."""
@@ -179,32 +185,51 @@ class Ledger:
         found: dict[tuple[Stream, date], list[Difference]] = {}
         for row in sorted(self._all(CHECKS), key=lambda row: (row.day, row.minute, row.field)):
             difference = Difference(**{name: getattr(row, name) for name in names})
-            found.setdefault((_stream(row), row.day), []).append(difference)
+            found.setdefault((do.stream_of(row), row.day), []).append(difference)
         return found
 
     def minutes(
         self, stream: Stream | None = None, day: date | None = None
     ) -> Iterator[tuple[Stream, date, bytes]]:
         """Yield the minutes of windows that wait to be compared, oldest first."""
-        rows = self._all(MINUTES, *_of(MINUTES, stream, day))
+        rows = self._all(MINUTES, *do.of(MINUTES, stream, day))
         for row in sorted(rows, key=lambda row: row.day):
-            yield _stream(row), row.day, row.rows
+            yield do.stream_of(row), row.day, row.rows
 
     def lease(self, stream: Stream, day: date, owner: str, seconds: float) -> str | None:
         """Take or renew a window for `owner`; return who else has it, None if it is ours now."""
         key, now = self._key(stream) | {"day": day}, time.time()
         with self._begun("written") as db:
-            _begin_writing(db)
-            row = db.execute(sa.select(LEASES).where(*_where(LEASES, key))).first()
+            do.begin_writing(db)
+            row = db.execute(sa.select(LEASES).where(*do.where(LEASES, key))).first()
             if row is not None and row.owner != owner and row.until > now:
                 return str(row.owner)
-            _replace(db, LEASES, key, [{"owner": owner, "until": now + seconds}])
+            do.replace(db, LEASES, key, [{"owner": owner, "until": now + seconds}])
         return None
 
     def release(self, owner: str) -> None:
         """Give back all windows of an owner."""
         with self._begun("written") as db:
             db.execute(LEASES.delete().where(LEASES.c.owner == owner))
+
+    def live(self, stream: Stream) -> str | None:
+        """Return the mark of a stream's live window; None if there is none."""
+        rows = list(self._all(LIVE, *do.of(LIVE, stream)))
+        return str(rows[0].mark) if rows else None
+
+    def go_on(self, marks: Mapping[Stream, str | None]) -> None:
+        """Write the marks of live windows, all or nothing; None takes one away."""
+        with self._begun("written") as db:
+            for stream, mark in marks.items():
+                rows = [] if mark is None else [{"mark": mark}]
+                do.replace(db, LIVE, self._key(stream), rows)
+
+    def told(self, exchange: str, connection: int, event: str, why: str) -> None:
+        """Record what a connection went through."""
+        given = {"exchange": exchange, "connection": connection, "event": event, "why": why}
+        with self._begun("written") as db:
+            values = {"pipeline": self._pipeline, "at": datetime.now(UTC), **given}
+            db.execute(CONNECTIONS.insert().values(**values))
 
     @contextmanager
     def _begun(self, what: str) -> Iterator[sa.Connection]:
@@ -223,62 +248,3 @@ class Ledger:
         with self._begun("read") as db:
             chosen = sa.select(table).where(table.c.pipeline == self._pipeline, *where)
             return db.execute(chosen).all()
-
-
-def put(
-    db: sa.Connection,
-    pipeline: str,
-    window: WindowRecord,
-    made: tuple[Mapping[tuple[str, str], Commit], Mapping[str, tuple[str, State]], bytes | None],
-) -> None:
-    """Write a window, its commits, what its nodes carry and its minutes within a transaction."""
-    (commits, marks, minutes), now = made, datetime.now(UTC)
-    key = {"pipeline": pipeline, **attrs.asdict(window.stream), "day": window.day}
-    record = attrs.asdict(window, filter=lambda field, _: field.name != "stream")
-    _replace(db, WINDOWS, key, [record | {"done_at": now}])
-    for (node, sink), commit in commits.items():
-        values = attrs.asdict(commit, recurse=False) | {
-            "receipt": json.dumps(commit.receipt),
-            "proof": json.dumps(attrs.asdict(commit.proof)) if commit.proof else None,
-        }
-        _replace(db, COMMITS, key | {"node": node, "sink": sink}, [values | {"done_at": now}])
-    for node, (fingerprint, state) in marks.items():
-        values = {"fingerprint": fingerprint, "state": json.dumps(state)}
-        _replace(db, MARKS, key | {"node": node}, [values])
-    if minutes is not None:
-        _replace(db, CHECKS, key, [])
-        _replace(db, MINUTES, key, [{"rows": minutes}])
-
-
-def _begin_writing(db: sa.Connection) -> None:
-    """Take SQLite's lock before reading, so that no other process reads the same in between."""
-    if db.dialect.name == "sqlite":
-        db.execute(LEASES.delete().where(sa.false()))
-
-
-def _of(
-    table: sa.Table, stream: Stream | None, day: date | None = None
-) -> list[sa.ColumnElement[bool]]:
-    given = {} if stream is None else attrs.asdict(stream)
-    return _where(table, given if day is None else given | {"day": day})
-
-
-def _where(table: sa.Table, key: Mapping[str, Any]) -> list[sa.ColumnElement[bool]]:
-    return [table.c[name] == value for name, value in key.items()]
-
-
-def _stream(row: sa.Row[Any]) -> Stream:
-    return Stream(row.exchange, row.symbol, row.component)
-
-
-def _settle(db: sa.Connection, key: Mapping[str, Any], status: str, now: datetime) -> bool:
-    mine = GAPS.update().where(*_where(GAPS, key), GAPS.c.status.in_(COUNTED))
-    return bool(db.execute(mine.values(status=status, tried_at=now)).rowcount)
-
-
-def _replace(
-    db: sa.Connection, table: sa.Table, key: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
-) -> None:
-    db.execute(table.delete().where(*_where(table, key)))
-    for row in rows:
-        db.execute(table.insert().values(**{**key, **row}))

@@ -104,3 +104,17 @@ LEASES = sa.Table(
     sa.Column("owner", sa.Text),
     sa.Column("until", sa.Float),
 )
+# How far live windows are in all sinks: one a stream.
+LIVE = sa.Table("live", META, *_key(*STREAM), sa.Column("mark", sa.Text))
+# What connections went through.
+CONNECTIONS = sa.Table(
+    "connections",
+    META,
+    sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("pipeline", sa.String(200)),
+    sa.Column("exchange", sa.String(200)),
+    sa.Column("connection", sa.Integer),
+    sa.Column("event", sa.String(20)),
+    sa.Column("why", sa.Text),
+    _time("at"),
+)

@@ -6,14 +6,17 @@ from .plan import Again, Plan, make_plan
 from .proving import Proven, prove
 from .report import Report
 from .running import load, run
+from .until import LiveFigures, Until
 
 __all__ = [
     "Again",
     "Graph",
+    "LiveFigures",
     "Plan",
     "Proven",
     "Repair",
     "Report",
+    "Until",
     "load",
     "make_plan",
     "prove",

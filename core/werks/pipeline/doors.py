@@ -41,7 +41,7 @@ def choose(source: SourceNode, day: date, published: bool, first: date, now: dat
 def _lack(source: SourceNode, day: date, first: date, now: datetime) -> tuple[Lack, str]:
     """Return why the archive has no file of a day, and whether there may be one later."""
     if "archive" not in source.doors:
-        return "missing", ""
+        return "missing", "it is heard live only" if set(source.doors) == {"live"} else ""
     door = source.doors["archive"]
     known: Mapping[date, str] = getattr(door, "known_missing", {})
     if day in known:
@@ -73,7 +73,8 @@ def end_of(source: SourceNode, now: datetime) -> datetime:
     rest = source.doors.get("rest")
     fresh = rest is not None and not rest.off and (rest.reach is None or rest.reach > timedelta(0))
     today = datetime(now.year, now.month, now.day, tzinfo=UTC)
-    latest = now if fresh else today
+    # What goes on live has today's window for itself.
+    latest = now if fresh and not source.is_live else today
     return min(source.stop, latest) if source.stop else latest
 
 

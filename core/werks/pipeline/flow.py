@@ -55,6 +55,10 @@ class Flow:
         """Return what is carried over midnight, by node."""
         return {name: self._steps[name].state() for name in self._carrying}
 
+    def carried(self) -> dict[str, State]:
+        """Return what every node carries at this row, by node."""
+        return {name: step.state() for name, step in self._steps.items()}
+
     def flush(self) -> Iterator[Rows]:
         """Yield the rows that are still open, and all that they lead to; the flow is over."""
         for name, step in self._steps.items():

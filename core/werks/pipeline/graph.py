@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ..config import Config, Node, SourceNode
 from ..errors import ConfigError
+from ..options import nearest
 from ..schema import VERSION
 from ..transforms.join import joined
 from .prints import Prints, digest
@@ -53,6 +54,19 @@ class Graph:
         self.branches = [self._branch(source) for source in config.sources.values()]
         self._check_use()
         self._raise()
+
+    def sink(self, name: str) -> Any:
+        """Return the sink of that name, to be asked for its rows; ConfigError if there is none."""
+        sinks = {node.name: node.component for node in self.config.of("sink")}
+        if name not in sinks:
+            problem = f"there is no such sink; {nearest(name, list(sinks))}"
+            raise ConfigError([f"{self.config.path}: sinks.{name}: {problem}"])
+        return sinks[name]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a source goes on for ever."""
+        return any(branch.source.is_live for branch in self.branches)
 
     def _problem(self, where: str, what: str) -> None:
         line = f"{self.config.path}: {where}: {what}"

@@ -11,7 +11,6 @@ import attrs
 import pyarrow as pa
 
 from ..components import Proof, Window
-from ..config import Node
 from ..errors import ConfigError, SinkError
 from ..ledger import Ledger
 from ..proof import Digest
@@ -51,27 +50,24 @@ def prove(graph: Graph, ledger: Ledger, name: str) -> Iterator[Proven]:
     ConfigError if there is no such sink or if it cannot be read back; SinkError if it cannot be
     reached.
     """
-    sink = _sink(graph, name)
+    sink = graph.sink(name)
+    if not hasattr(sink, "proofs") or not hasattr(sink, "read"):
+        raise ConfigError([f"{graph.config.path}: sinks.{name}: this sink cannot be read back"])
     books = _Books(ledger, name)
-    nodes = {node: b for b in graph.branches for node, sinks in b.sinks.items() if sink in sinks}
+    nodes = {
+        node: branch
+        for branch in graph.branches
+        for node, sinks in branch.sinks.items()
+        if any(each.name == name for each in sinks)
+    }
     for node in nodes:
         schemas = _schemas(graph, node)
-        kept = dict(sink.component.proofs(node))
+        kept = dict(sink.proofs(node))
         known = books.of(node)
         for exchange, symbol in sorted({(w.exchange, w.symbol) for w in (*kept, *known)}):
             schema = schemas.get(exchange, nodes[node].schemas[node])
-            stream = _Stream(sink.component, node, schema, books)
+            stream = _Stream(sink, node, schema, books)
             yield stream.fold(_of(kept, exchange, symbol), _of(known, exchange, symbol))
-
-
-def _sink(graph: Graph, name: str) -> Node:
-    found = graph.config.nodes.get(name)
-    if found is None or found.kind != "sink":
-        names = ", ".join(node.name for node in graph.config.of("sink"))
-        raise ConfigError([f'{graph.config.path}: there is no sink "{name}", but {names}'])
-    if not hasattr(found.component, "proofs") or not hasattr(found.component, "read"):
-        raise ConfigError([f"{graph.config.path}: sinks.{name}: {found.type} cannot be read back"])
-    return found
 
 
 def _schemas(graph: Graph, node: str) -> dict[str, pa.Schema]:

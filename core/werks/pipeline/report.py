@@ -10,6 +10,7 @@ import attrs
 
 from ..components import Stream
 from .plan import Missing, Plan
+from .until import LiveFigures
 from .work import Outcome
 
 
@@ -40,6 +41,7 @@ class Report:
     waiting: Missing = attrs.field(factory=dict)
     before: dict[Stream, date] = attrs.field(factory=dict)
     errors: list[tuple[str, Exception]] = attrs.field(factory=list)
+    live: dict[Stream, LiveFigures] = attrs.field(factory=dict)
     stopped: bool = False
     seconds: float = 0.0
     _began: float = attrs.field(factory=time.perf_counter, repr=False)

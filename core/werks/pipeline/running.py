@@ -23,7 +23,6 @@ from ..errors import (
 from ..executors.inline import Inline
 from ..http import Http
 from ..ledger import Gap, Ledger
-from ..plugins import Plugins
 from ..verify import Verifier
 from .doors import beyond_rest
 from .graph import Graph
@@ -35,7 +34,8 @@ from .report import Report
 from .task import Task
 from .tasks import Tasks
 from .turns import Waiting, in_turn
-from .work import Outcome, Progress, perform
+from .until import Until
+from .work import Outcome, Progress, perform, perform_pickled
 
 _PAUSE, _LONGEST = 2.0, 60.0
 
@@ -52,10 +52,13 @@ def run(
     progress: Progress | None = None,
     now: datetime | None = None,
     again: Again | None = None,
+    until: Until | None = None,
 ) -> Report:
     """Do all that is wanted and not done; errors of single windows are in the report.
 
     `again` names windows to read again, each with the door to take, whatever the ledger says.
+    Sources without `stop` that have a live door go on until `until` says that it is over; with
+    `again` they do not.
     """
     settings, now = graph.config.settings, now or datetime.now(UTC)
     for node in graph.config.of("observer"):
@@ -68,7 +71,14 @@ def run(
             with Http(settings.tries, quarantine=settings.quarantine) as http:
                 plan = make_plan(graph, ledger, http, now, again)
                 running = _Run(graph, ledger, plan, (now, again or {}), http)
-                return running.run(executor, progress)
+                report = running.run(executor, progress)
+                if again is None and not report.stopped and graph.is_live:
+                    from .listening import go_on  # only now: websockets cost time to import
+
+                    go_on(graph, ledger, http, (report, until or Until()))
+                hooks = graph.config.plugins.manager.hook
+                hooks.werks_run_ended(report=report)
+                return report
         finally:
             ledger.close()
 
@@ -80,15 +90,6 @@ def _executor(config: Config) -> Any:
     except PluginError as error:
         raise ConfigError([f"{config.path}: pipeline.executor: {error}"]) from error
     return next(iter(found.values()))()
-
-
-def perform_pickled(plugin_files: Sequence[Path], task: bytes) -> Outcome:
-    """Run a task in another process, which has not loaded the single-file plugins yet."""
-    Plugins(plugin_files)
-    # Made by the process that started this one, a moment ago.
-    unpickled: Task = pickle.loads(task)  # noqa: S301
-    with Http(unpickled.tries, quarantine=unpickled.quarantine) as http:
-        return perform(unpickled, http)
 
 
 class _Run:
@@ -133,9 +134,7 @@ class _Run:
             self._drain(executor)
         finally:
             self._ledger.release(self._owner)
-        report = self._report.end()
-        self._hooks.werks_run_ended(report=report)
-        return report
+        return self._report.end()
 
     def _submit(self, executor: Executor, here: Callable[[Task], Outcome]) -> None:
         """Submit the next files that wait for nothing; a few more than there are workers."""

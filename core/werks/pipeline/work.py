@@ -5,9 +5,10 @@ It goes window by window.
 A task is plain data and so is its outcome, so it can run in this process or in another.
 """
 
+import pickle
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from ..components import Stream
 from ..errors import WerksError
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
+from ..plugins import Plugins
 from .rows import Rows, opened
 from .task import Done, StreamTask, Task, foreign
 from .windows import Windows
@@ -47,6 +49,15 @@ def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome
     except Exception as failure:  # foreign code: a plugin or a sink
         error = foreign(task.file.url, failure)
     return Outcome(tuple(done), error, time.perf_counter() - began)
+
+
+def perform_pickled(plugin_files: Sequence[Path], task: bytes) -> Outcome:
+    """Run a task in another process, which has not loaded the single-file plugins yet."""
+    Plugins(plugin_files)
+    # Made by the process that started this one, a moment ago.
+    unpickled: Task = pickle.loads(task)  # noqa: S301
+    with Http(unpickled.tries, quarantine=unpickled.quarantine) as http:
+        return perform(unpickled, http)
 
 
 def _quiet(stream: Stream, rows: int) -> None:

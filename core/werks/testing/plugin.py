@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from .loopback import Loopback
 
 _ASSERTING = (
-    *("archive", "candles", "history", "rest", "shelf", "sink", "snapshot", "streams"),
-    *("tape", "transform"),
+    *("archive", "candles", "feed", "history", "listening", "rest", "shelf", "sink", "snapshot"),
+    *("streams", "talk", "tape", "transform"),
 )
 # The kit's asserts say what they compared, as those of a test file do.
 pytest.register_assert_rewrite(*(f"werks.testing.{name}" for name in _ASSERTING))

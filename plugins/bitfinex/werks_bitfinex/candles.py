@@ -23,13 +23,20 @@ _SCHEMA = schema("CANDLE", rest.SCALES)
 _MOST = 10_000
 
 
-class _Candle(msgspec.Struct, array_like=True, gc=False):
+class Candle(msgspec.Struct, array_like=True, gc=False):
+    """A candle; the close stands before the high and the low."""
+
     time: int
     open: Decimal
     close: Decimal
     high: Decimal
     low: Decimal
     volume: Decimal
+
+
+def name_of(interval: Interval, symbol: str) -> str:
+    """Return what the exchange calls the candles of a symbol."""
+    return f"trade:{_NAMES.get(interval, interval)}:{symbol}"
 
 
 @attrs.frozen
@@ -68,35 +75,37 @@ class Candles:
     ) -> Iterator[tuple[pa.RecordBatch, str]]:
         """Yield (candles, cursor) page by page, those that are over by `until`."""
         rest.check_market(symbol, "tBTCUSD")
-        key = f"trade:{_NAMES.get(self.interval, self.interval)}:{symbol}"
+        key = name_of(self.interval, symbol)
         length = duration(self.interval, "interval") // rest.MS
         start = int(after) if isinstance(after, str) else max(-(-after // rest.MS), 0)
         last = until // rest.MS - length
         while start <= last:
             query = {"limit": self.page_size, "start": start, "sort": 1}
             asked = rest.request(self.rest_url, f"candles/{key}/hist", query, rest.CANDLES)
-            found: list[_Candle] = rest.ask(http, asked, list[_Candle])
+            found: list[Candle] = rest.ask(http, asked, list[Candle])
             found.sort(key=lambda each: each.time)
             done = [each for each in found if each.time <= last]
             if done:
                 rest.check_since(done[0].time, start, rest.name(asked))
                 start = done[-1].time + length
-                yield self._rows(done, symbol, rest.name(asked)), str(start)
+                yield rows(done, symbol, self.interval, rest.name(asked)), str(start)
             # A short page is not the last one: one that is empty, or reaches the end, is.
             if not done or len(done) < len(found):
                 return
 
-    def _rows(self, found: Sequence[_Candle], symbol: str, name: str) -> pa.RecordBatch:
-        count, scales = len(found), rest.SCALES
-        return batch(
-            _SCHEMA,
-            exchange=word(rest.EXCHANGE, count),
-            symbol=word(symbol, count),
-            timestamp=times(epoch([each.time for each in found], rest.MS, name)),
-            interval=word(self.interval, count),
-            open=decimals([each.open for each in found], scales.price, name, "open"),
-            high=decimals([each.high for each in found], scales.price, name, "high"),
-            low=decimals([each.low for each in found], scales.price, name, "low"),
-            close=decimals([each.close for each in found], scales.price, name, "close"),
-            volume=decimals([each.volume for each in found], scales.size, name, "volume", True),
-        )
+
+def rows(found: Sequence[Candle], symbol: str, interval: str, name: str) -> pa.RecordBatch:
+    """Return candles of one length as rows."""
+    count, scales = len(found), rest.SCALES
+    return batch(
+        _SCHEMA,
+        exchange=word(rest.EXCHANGE, count),
+        symbol=word(symbol, count),
+        timestamp=times(epoch([each.time for each in found], rest.MS, name)),
+        interval=word(interval, count),
+        open=decimals([each.open for each in found], scales.price, name, "open"),
+        high=decimals([each.high for each in found], scales.price, name, "high"),
+        low=decimals([each.low for each in found], scales.price, name, "low"),
+        close=decimals([each.close for each in found], scales.price, name, "close"),
+        volume=decimals([each.volume for each in found], scales.size, name, "volume", True),
+    )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 import attrs
+import numpy as np
 import pyarrow as pa
 from attrs.validators import and_, ge, le
 
@@ -62,15 +63,18 @@ class Funding:
             start, known = (int(part) for part in after.split(":"))
         span = (start, -(-until // rest.MS))
         for found, asked in pages(http, self.rest_url, symbol, self.page_size, span):
-            turns = _turns(found, known, rest.name(asked))
-            if turns:
-                known = max(turns)
-                yield _rows(turns, symbol, rest.name(asked)), f"{found[-1].time + 1}:{known}"
+            fresh = turns(found, known, rest.name(asked))
+            if fresh:
+                known = max(fresh)
+                yield (
+                    rows(list(fresh.items()), symbol, rest.name(asked)),
+                    f"{found[-1].time + 1}:{known}",
+                )
 
 
-def _turns(found: Sequence[Status], known: int, name: str) -> dict[int, Status]:
+def turns(found: Sequence[Status], known: int, name: str) -> dict[int, Status]:
     """Return the first status behind each turn that is later than the one that is known."""
-    turns: dict[int, Status] = {}
+    fresh: dict[int, Status] = {}
     for row, each in enumerate(found, 1):
         if each.next_funding is None or each.current_funding is None:
             continue
@@ -81,18 +85,25 @@ def _turns(found: Sequence[Status], known: int, name: str) -> dict[int, Status]:
             what = f"funding at {each.next_funding} is more than eight hours away"
             raise DataError(f"{name}: row {row}, oldest first: {what}: update the plugin")
         if turn > known:
-            turns.setdefault(turn, each)
+            fresh.setdefault(turn, each)
             known = turn
-    return turns
+    return fresh
 
 
-def _rows(turns: dict[int, Status], symbol: str, name: str) -> pa.RecordBatch:
-    rates = [each.current_funding for each in turns.values()]
+def rows(
+    found: Sequence[tuple[int, Status]],
+    symbol: str,
+    name: str,
+    received: Sequence[int] | None = None,
+) -> pa.RecordBatch:
+    """Return the rates at turns, in ms; `received` is when they were heard."""
+    rates = [each.current_funding for _, each in found]
     return batch(
         _SCHEMA,
-        exchange=word(rest.EXCHANGE, len(turns)),
-        symbol=word(symbol, len(turns)),
-        timestamp=times(epoch(list(turns), rest.MS, name)),
+        exchange=word(rest.EXCHANGE, len(found)),
+        symbol=word(symbol, len(found)),
+        timestamp=times(epoch([turn for turn, _ in found], rest.MS, name)),
+        received=None if received is None else times(np.array(received, np.int64)),
         rate=decimals(rates, RATE_SCALE, name, "current funding", True),
-        interval=pa.array([_EVERY // 1000] * len(turns), pa.int64()),
+        interval=pa.array([_EVERY // 1000] * len(found), pa.int64()),
     )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 import attrs
+import numpy as np
 import pyarrow as pa
 from attrs.validators import and_, ge, le
 
@@ -53,15 +54,19 @@ class OpenInterest:
         for found, asked in pages(http, self.rest_url, symbol, self.page_size, span):
             known = [each for each in found if each.open_interest is not None]
             if known:
-                yield _rows(known, symbol, rest.name(asked)), str(found[-1].time + 1)
+                yield rows(known, symbol, rest.name(asked)), str(found[-1].time + 1)
 
 
-def _rows(found: Sequence[Status], symbol: str, name: str) -> pa.RecordBatch:
+def rows(
+    found: Sequence[Status], symbol: str, name: str, received: Sequence[int] | None = None
+) -> pa.RecordBatch:
+    """Return the open interest of statuses that have it; `received` is when they were heard."""
     values = [each.open_interest for each in found]
     return batch(
         _SCHEMA,
         exchange=word(rest.EXCHANGE, len(found)),
         symbol=word(symbol, len(found)),
         timestamp=times(epoch([each.time for each in found], rest.MS, name)),
+        received=None if received is None else times(np.array(received, np.int64)),
         open_interest=decimals(values, rest.SCALES.size, name, "open interest", True),
     )

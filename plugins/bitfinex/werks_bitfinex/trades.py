@@ -111,7 +111,7 @@ class _Asking:
 
 def _rows(found: Sequence[_Trade], symbol: str, name: str) -> pa.RecordBatch:
     price = decimals([each.price for each in found], rest.SCALES.price, name, "price")
-    size = decimals([abs(each.amount) for each in found], rest.SCALES.size, name, "amount")
+    size = decimals([each.amount.copy_abs() for each in found], rest.SCALES.size, name, "amount")
     value = amounts.product(*(amounts.ints(amounts.limbs(each)) for each in (price, size)))
     return batch(
         _SCHEMA,

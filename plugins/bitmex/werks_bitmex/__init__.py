@@ -1,16 +1,34 @@
-"""BitMEX for werks: trades out of day files and by REST, candles, funding, instruments."""
+"""BitMEX for werks: day files, REST and websocket."""
 
 from collections.abc import Mapping
 
 from werks.hookspecs import hookimpl
 
 from .candles import Candles
+from .feed_candles import CandlesFeed
+from .feed_funding import FundingFeed
+from .feed_interest import OpenInterestFeed
+from .feed_liquidations import LiquidationsFeed
+from .feed_quotes import QuotesFeed
+from .feed_trades import TradesFeed
 from .funding import Funding
 from .history import TradesRest
 from .instruments import Instruments
 from .trades import Trades
 
-__all__ = ["Candles", "Funding", "Instruments", "Trades", "TradesRest"]
+__all__ = [
+    "Candles",
+    "CandlesFeed",
+    "Funding",
+    "FundingFeed",
+    "Instruments",
+    "LiquidationsFeed",
+    "OpenInterestFeed",
+    "QuotesFeed",
+    "Trades",
+    "TradesFeed",
+    "TradesRest",
+]
 
 
 @hookimpl
@@ -23,6 +41,19 @@ def werks_archives() -> Mapping[str, type]:
 def werks_histories() -> Mapping[str, type]:
     """Offer `bitmex.trades` by REST, `bitmex.candles` and `bitmex.funding`."""
     return {"trades": TradesRest, "candles": Candles, "funding": Funding}
+
+
+@hookimpl
+def werks_feeds() -> Mapping[str, type]:
+    """Offer what comes by websocket."""
+    return {
+        "trades": TradesFeed,
+        "quotes": QuotesFeed,
+        "candles": CandlesFeed,
+        "liquidations": LiquidationsFeed,
+        "open_interest": OpenInterestFeed,
+        "funding": FundingFeed,
+    }
 
 
 @hookimpl

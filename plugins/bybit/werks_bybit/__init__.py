@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from werks.hookspecs import hookimpl
 
 from .candles import Candles
+from .feed_candles import CandlesFeed
+from .feed_quotes import QuotesFeed
+from .feed_tickers import FundingFeed, OpenInterestFeed
+from .feed_trades import LiquidationsFeed, TradesFeed
 from .funding import Funding
 from .instruments import Instruments
 from .interest import OpenInterest
@@ -13,10 +17,16 @@ from .trades import Trades, werks_archives
 
 __all__ = [
     "Candles",
+    "CandlesFeed",
     "Funding",
+    "FundingFeed",
     "Instruments",
+    "LiquidationsFeed",
     "OpenInterest",
+    "OpenInterestFeed",
+    "QuotesFeed",
     "Trades",
+    "TradesFeed",
     "TradesRest",
     "werks_archives",
 ]
@@ -30,6 +40,19 @@ def werks_histories() -> Mapping[str, type]:
         "candles": Candles,
         "open_interest": OpenInterest,
         "funding": Funding,
+    }
+
+
+@hookimpl
+def werks_feeds() -> Mapping[str, type]:
+    """Offer what comes by websocket."""
+    return {
+        "trades": TradesFeed,
+        "quotes": QuotesFeed,
+        "candles": CandlesFeed,
+        "liquidations": LiquidationsFeed,
+        "open_interest": OpenInterestFeed,
+        "funding": FundingFeed,
     }
 
 

@@ -6,7 +6,7 @@ ids are numbers without holes, pages are asked for forward all the same, each by
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 import msgspec
@@ -19,7 +19,7 @@ from werks import amounts
 from werks.components import Continuity, Http, option
 from werks.errors import DataError
 from werks.schema import batch, empty, nanoseconds, schema, times, word
-from werks.wire import decimals, epoch, iso, ticks
+from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, ticks
 
 from . import rest
 
@@ -176,22 +176,39 @@ def _page(found: Sequence[_Trade], symbol: str, name: str) -> _Page:
         row = int(np.argmax(np.diff(ids) >= 0)) + 2
         what = f"the id {ids[row - 1]} cannot come after {ids[row - 2]}: the newest comes first"
         raise DataError(f"{name}: row {row}: {what}")
+    made = rows(found, symbol, name)
+    oldest_first = np.arange(len(ids))[::-1]
+    return _Page(
+        made.take(pa.array(oldest_first)),
+        ids[::-1].copy(),
+        nanoseconds(made["timestamp"])[::-1].copy(),
+    )
+
+
+def rows(
+    found: Sequence[Any], symbol: str, name: str, received: Sequence[int] | None = None
+) -> pa.RecordBatch:
+    """Return trades of one product as rows, in their order; `received` is when they were heard.
+
+    DataError or MessageError names the row of a number or a time that is none.
+    """
     price = decimals([each.price for each in found], rest.SCALES.price, name, "price")
     size = decimals([each.size for each in found], rest.SCALES.size, name, "size")
     value = amounts.product(*(amounts.ints(amounts.limbs(each)) for each in (price, size)))
-    # A time such as 0001-01-01 does occur; `epoch` refuses what lies beyond all trades.
-    moments = epoch(iso([each.time for each in found], name).tolist(), 1, name)
-    rows = batch(
+    moments = iso([each.time for each in found], name)
+    if moments.min() < FIRST_TIME or moments.max() >= LAST_TIME:
+        # A time such as 0001-01-01 does occur: it is named.
+        epoch(moments.tolist(), 1, name)
+    return batch(
         _SCHEMA,
-        exchange=word(rest.EXCHANGE, len(ids)),
-        symbol=word(symbol, len(ids)),
+        exchange=word(rest.EXCHANGE, len(found)),
+        symbol=word(symbol, len(found)),
         timestamp=times(moments),
-        trade_id=pa.array(ids).cast(pa.string()),
+        received=None if received is None else times(np.array(received, np.int64)),
+        trade_id=pa.array([each.trade_id for each in found], pa.int64()).cast(pa.string()),
         # `sell` is the maker's side: the taker bought.
         tick_rule=ticks([each.side == "sell" for each in found]),
         price=price,
         size=size,
         notional=amounts.column(value, rest.SCALES.notional),
     )
-    oldest_first = np.arange(len(ids))[::-1]
-    return _Page(rows.take(pa.array(oldest_first)), ids[::-1].copy(), moments[::-1].copy())

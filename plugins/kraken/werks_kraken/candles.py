@@ -17,10 +17,10 @@ from . import rest
 from .symbols import EXCHANGE, SCALES, pair
 
 Interval = Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w", "15d"]
-_MINUTES: Mapping[str, int] = dict(
+MINUTES: Mapping[str, int] = dict(
     zip(get_args(Interval), (1, 5, 15, 30, 60, 240, 1440, 10080, 21600), strict=True)
 )
-_ROWS = 720
+MOST = 720
 _SECOND = 10**9
 
 
@@ -72,13 +72,13 @@ class Candles:
     @property
     def reach(self) -> timedelta | None:
         """720 candles."""
-        return timedelta(minutes=_MINUTES[self.interval] * _ROWS)
+        return timedelta(minutes=MINUTES[self.interval] * MOST)
 
     def read(
         self, http: Http, symbol: str, after: int | str, until: int
     ) -> Iterator[tuple[pa.RecordBatch, str]]:
         """Yield the candles that end before `until`; there is one page, of all that can be had."""
-        minutes = _MINUTES[self.interval]
+        minutes = MINUTES[self.interval]
         query = {"pair": pair(symbol), "interval": str(minutes)}
         asked = rest.request(self.rest_url, "OHLC", **query)
         answer: _Answer = rest.ask(http, asked, _Answer)

@@ -87,11 +87,12 @@ def test_ids_go_on_from_file_to_file(http):
 
 def test_the_example_of_the_readme_lists_what_it_publishes(http):
     readme = (Path(__file__).parents[1] / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    code, live = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     names: dict[str, Any] = {}
     listing = "    days = list(door.files(['BTCUSD'], date(2024, 1, 1), date(2024, 1, 9), http))"
     exec(f"{code}{listing}\n", names | {"http": http}, names)
     assert [file.start.day for file in names["days"]] == [1, 2]
+    exec(f"{live}    server.wait(lambda: course.now > NOON)\n", names, names)
 
 
 def test_a_side_that_is_neither_is_named_with_its_row(loopback, http):

@@ -1,6 +1,5 @@
 """The same trades come by every door."""
 
-import json
 from datetime import timedelta
 
 import numpy as np
@@ -12,8 +11,9 @@ from werks.errors import DataError, MessageError, MissingError, RejectedError
 from werks.history import Pages, Span
 from werks.schema import nanoseconds
 from werks.transforms.bars import Bars
-from werks_sim import Candles, Exchange, Feed, History, OpenInterest, Trades, answers
+from werks_sim import Candles, Course, Exchange, Feed, History, OpenInterest, Trades, answers
 from werks_sim.market import START
+from werks_sim.words import messages
 
 PER_DAY = 1500
 BEGIN = 1_704_067_200_000_000_000
@@ -43,10 +43,6 @@ def _read(door, start, stop, http=None):
     """Return the rows of a span as the core reads them."""
     rows = Pages(door, http, Span("BTCUSD", start, stop), "sim BTCUSD")
     return pa.Table.from_batches(rows, door.schema)
-
-
-def _conversation(*symbols):
-    return Feed(ws_url="ws://sim").converse(None, symbols or ["BTCUSD"])
 
 
 @pytest.mark.parametrize("page_size", [1000, 137])
@@ -146,64 +142,17 @@ def test_an_error_body_is_told_in_the_exchanges_words(loopback, http, status, bo
 
 
 def test_the_websocket_gives_the_trades_of_the_archive(archived):
-    talk = _conversation()
-    heard = [
-        trade
-        for day in (START, START + DAY)
-        for message in EXCHANGE.messages("BTCUSD", day)
-        for trade in talk.heard(message, received=1_704_067_200_000_000_001)
-    ]
-    rows = talk.columns(heard)
+    talk = Feed(ws_url="ws://sim").converse(None, ["BTCUSD"])
+    for day in (START, START + DAY):
+        for message in messages(EXCHANGE, "BTCUSD", day):
+            assert not talk.heard(message, received=1_704_067_200_000_000_001)
+    (rows,) = talk.rows()
     assert rows.schema.equals(archived.schema, check_metadata=True)
     assert nanoseconds(rows["received"])[0] == 1_704_067_200_000_000_001
     ours = pa.Table.from_batches([rows]).drop("received")
     assert ours.to_pylist() == archived.drop("received").to_pylist()
 
 
-def test_a_websocket_message_is_one_moment():
-    for message in EXCHANGE.messages("BTCUSD", START):
-        assert len({trade["time"] for trade in json.loads(message)["trades"]}) == 1
-
-
-def test_the_websocket_is_asked_for_each_symbol():
-    said = [json.loads(text) for text in _conversation("BTCUSD", "ETHUSD").opened()]
-    assert said == [{"op": "subscribe", "symbol": s} for s in ("BTCUSD", "ETHUSD")]
-
-
-def test_acks_and_pongs_give_no_rows():
-    talk = _conversation()
-    for message in ('{"event":"subscribed","symbol":"BTCUSD"}', '{"event":"pong"}'):
-        assert list(talk.heard(message, received=0)) == []
-
-
-def test_a_refusal_says_what_and_why():
-    message = '{"event":"refused","symbol":"NIX","reason":"no such market"}'
-    with pytest.raises(RejectedError, match="ws://sim: NIX: no such market"):
-        list(_conversation().heard(message, received=0))
-
-
-@pytest.mark.parametrize(
-    "message", ["", "[]", "{}", '{"event":"gossip"}', '{"event":"trades","symbol":"BTCUSD"}']
-)
-def test_a_message_that_cannot_be_read_is_an_error(message):
-    with pytest.raises(MessageError, match="ws://sim: "):
-        list(_conversation().heard(message, received=0))
-
-
-def test_a_side_that_is_neither_is_an_error():
-    trade = {"id": 1, "time": 1_704_067_200_000_000, "price": "1", "size": "1"}
-    trades = [trade | {"side": side} for side in ("buy", "bid")]
-    talk = _conversation()
-    heard = talk.heard(json.dumps({"event": "trades", "symbol": "X", "trades": trades}), received=1)
-    with pytest.raises(MessageError, match="ws://sim: side cannot be 'bid'"):
-        talk.columns(list(heard))
-
-
-def test_messages_of_several_markets_become_one_batch():
-    talk = _conversation("BTCUSD", "ETHUSD")
-    heard = [
-        trade
-        for symbol in ("BTCUSD", "ETHUSD")
-        for trade in talk.heard(next(EXCHANGE.messages(symbol, START)), received=5)
-    ]
-    assert set(talk.columns(heard)["symbol"].to_pylist()) == {"BTCUSD", "ETHUSD"}
+def test_what_should_come_out_is_what_the_archive_has(archived):
+    course = Course(EXCHANGE, ["BTCUSD"], BEGIN)
+    assert course.trades("BTCUSD", BEGIN, BEGIN + 2 * LONG).to_pylist() == archived.to_pylist()

@@ -1,15 +1,13 @@
-"""The exchange's own side: its trades as published files and as websocket messages."""
+"""The exchange's own side: its trades, and how they are published as files."""
 
 import gzip
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import attrs
-import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
@@ -82,15 +80,6 @@ class Exchange:
         """Return the day of a trade."""
         _known(symbol)
         return market.day_of(self.seed, symbol, trade_id, self.trades_per_day)
-
-    def messages(self, symbol: str, day: date) -> Iterator[str]:
-        """Yield what the websocket sends on a day: a message for each moment with trades."""
-        tape = self.tape(symbol, day)
-        trades = spelt(table(tape))
-        starts = np.flatnonzero(np.diff(tape.times, prepend=-1)).tolist()
-        for begin, end in zip(starts, [*starts[1:], len(tape)], strict=True):
-            said = {"event": "trades", "symbol": symbol, "trades": trades[begin:end]}
-            yield json.dumps(said)
 
 
 def path(symbol: str, day: date) -> str:

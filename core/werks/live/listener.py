@@ -1,0 +1,242 @@
+"""A connection kept alive: connected again and again, its acks counted, its silence noticed."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+import pyarrow as pa
+
+from ..components import (
+    Acked,
+    Conversation,
+    Event,
+    Feed,
+    Http,
+    Missed,
+    Refused,
+    Restart,
+    Send,
+)
+from ..errors import DataError, MessageError, RateLimitError, UnavailableError, WerksError
+from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Told
+from .line import Line
+
+# How long rows are gathered before they are handed on, and how many at the most.
+_LINGER = 0.05
+_MOST_MESSAGES = 4096
+# How long a connection sleeps if nothing comes.
+_IDLE = 0.25
+_ACKED_WITHIN = 20.0
+_LONGEST_PAUSE = 30.0
+# A connection that held so long has been a good one: the next pause begins anew.
+_GOOD = 60.0
+_KEEP_ALIVE = 20.0
+
+Keep = Callable[[str, bytes, str], None]
+
+
+@attrs.frozen
+class Manner:
+    """How a connection is handled; `keep` takes messages that cannot be read, with the reason.
+
+    `record` is given each message as it came, with our clock in nanoseconds and the connection.
+    """
+
+    keep: Keep
+    record: Callable[[int, int, bytes], None] | None = None
+    clock: Callable[[], int] = time.time_ns
+    pause: float = 1.0
+
+
+class Listener(threading.Thread):
+    """Listens to some symbols of a feed for ever, or until it is told to stop."""
+
+    def __init__(
+        self, number: int, feed: Feed, symbols: Sequence[str], inbox: Inbox, given: Any
+    ) -> None:
+        super().__init__(name=f"werks-live-{number}", daemon=True)
+        self.number, self._feed, self._inbox = number, feed, inbox
+        self._http, self._manner = given
+        self.symbols = list(symbols)
+        self.since = 0.0
+        self.messages = 0
+        self._over = threading.Event()
+
+    def stop(self) -> None:
+        """Ask it to end; `join` waits for it."""
+        self._over.set()
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the exchange will soon cut the connection, so that it should be replaced."""
+        lifetime = self._feed.connection_lifetime
+        if lifetime is None or not self.since:
+            return False
+        seconds = lifetime.total_seconds()
+        # At 24 hours: ten minutes before; of a short life the last tenth.
+        return time.monotonic() - self.since > seconds - min(600.0, seconds / 10)
+
+    def run(self) -> None:
+        """Connect, listen, and connect again."""
+        pause, failed = 0.0, 0
+        try:
+            while self.symbols and not self._over.wait(pause):
+                began = time.monotonic()
+                wait = self._session()
+                failed = 1 if time.monotonic() - began > _GOOD else failed + 1
+                pause = max(wait, self._pause(failed))
+        except Exception as error:  # of a plugin, or of ours: the pipeline has to know
+            self._inbox.put(Failed(self.number, error))
+
+    def _pause(self, failed: int) -> float:
+        """Return how long to wait: not at all, then 1, 2, 4 … 30 s, give or take a fifth."""
+        if failed <= 1:
+            return 0.0
+        longest = _LONGEST_PAUSE * self._manner.pause
+        whole: float = min(self._manner.pause * 2.0 ** (failed - 2), longest)
+        return whole * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, not a secret)
+
+    def _session(self) -> float:
+        """Hold one connection until it ends; return how long the exchange asks to wait."""
+        try:
+            line = Line(self._feed.url)
+        except UnavailableError as error:
+            self._tell_end(error)
+            return error.wait if isinstance(error, RateLimitError) else 0.0
+        try:
+            _Session(self, line).hold()
+        except WerksError as error:
+            self._tell_end(error)
+            return error.wait if isinstance(error, RateLimitError) else 0.0
+        finally:
+            self.since = 0.0
+            line.close()
+        return 0.0
+
+    def _tell_end(self, error: WerksError) -> None:
+        if not self._over.is_set():
+            self._inbox.put(Disconnected(self.number, tuple(self.symbols), str(error)))
+
+
+class _Session:
+    """One connection and its conversation."""
+
+    def __init__(self, of: Listener, line: Line) -> None:
+        self._of, self._line = of, line
+        self._feed, self._manner, self._inbox = of._feed, of._manner, of._inbox
+        self._talk: Conversation = self._feed.converse(of._http, tuple(of.symbols))
+        self._unacked = set(of.symbols)
+        self._waiting = 0
+        now = time.monotonic()
+        self._began = self._heard = self._pinged = self._flushed = now
+
+    def hold(self) -> None:
+        """Subscribe and listen until the connection ends, which is an error, or is told to."""
+        for text in self._talk.opened():
+            self._send(text)
+        self._of.since = time.monotonic()
+        self._inbox.put(Connected(self._of.number, tuple(self._of.symbols)))
+        while not self._of._over.is_set() and self._of.symbols:
+            messages = self._line.receive(_LINGER if self._waiting else _IDLE)
+            if messages:
+                self._heard = time.monotonic()
+                self._take(messages)
+            self._flush()
+            self._look_after()
+        self._flush(at_once=True)
+
+    def _send(self, text: str) -> None:
+        self._line.send(text)
+        pace = getattr(self._feed, "sends_per_second", 0.0)
+        if pace:
+            time.sleep(1.0 / pace)
+
+    def _take(self, messages: Sequence[bytes]) -> None:
+        received, record = self._manner.clock(), self._manner.record
+        hear = self._talk.heard
+        for message in messages:
+            if not message:
+                continue
+            if record is not None:
+                record(received, self._of.number, message)
+            try:
+                events = hear(message, received)
+            except MessageError as error:
+                self._manner.keep(self._feed.url, message, str(error))
+                continue
+            self._waiting += 1
+            for event in events:
+                self._event(event)
+        self._of.messages += len(messages)
+
+    def _event(self, event: Event) -> None:
+        number = self._of.number
+        if isinstance(event, Send):
+            self._send(event.text)
+        elif isinstance(event, Acked):
+            self._unacked.discard(event.symbol)
+        elif isinstance(event, Restart):
+            raise UnavailableError(f"{self._feed.url}: {event.why}")
+        elif isinstance(event, Refused):
+            for symbol in [event.symbol] if event.symbol else list(self._of.symbols):
+                self._unacked.discard(symbol)
+                if symbol in self._of.symbols:
+                    self._of.symbols.remove(symbol)
+                self._inbox.put(Told(number, symbol, "refused", event.why))
+        elif isinstance(event, Missed):
+            self._flush(at_once=True)  # what came before it stands before it
+            self._inbox.put(Told(number, event.symbol, "missed", event.why))
+
+    def _flush(self, at_once: bool = False) -> None:
+        """Hand on the rows that were heard, not more often than the linger."""
+        now = time.monotonic()
+        if not self._waiting:
+            self._flushed = now
+        elif at_once or now - self._flushed >= _LINGER or self._waiting >= _MOST_MESSAGES:
+            self._waiting, self._flushed = 0, now
+            for batch in self._rows():
+                symbol = batch["symbol"][0].as_py() if len(batch) else ""
+                self._unacked.discard(symbol)  # a row proves more than an ack
+                self._inbox.put(Arrived(self._of.number, batch))
+
+    def _rows(self) -> Sequence[pa.RecordBatch]:
+        """Return what was heard; of what cannot be read, the past has to tell."""
+        try:
+            return self._talk.rows()
+        except (DataError, MessageError) as error:
+            self._manner.keep(self._feed.url, b"", str(error))
+            raise UnavailableError(f"{self._feed.url}: {error}") from error
+
+    def _look_after(self) -> None:
+        """Ping when it is time; end what is silent or was not acknowledged."""
+        now = time.monotonic()
+        text, every = self._feed.ping or ("", _KEEP_ALIVE)
+        if now - self._pinged > every:
+            self._pinged = now
+            self._line.send(text) if text else self._line.ping()
+        if now - self._heard > self._feed.stale_after:
+            silent = f"nothing came for {self._feed.stale_after:g} s"
+            raise UnavailableError(f"{self._feed.url}: {silent}")
+        if self._unacked and now - self._began > _ACKED_WITHIN:
+            names = ", ".join(sorted(self._unacked)[:5])
+            raise UnavailableError(f"{self._feed.url}: the subscription of {names} is not answered")
+
+
+def connect(
+    feed: Feed, symbols: Sequence[str], inbox: Inbox, given: tuple[Http, Manner], base: int = 0
+) -> list[Listener]:
+    """Start listening, over as many connections as the exchange's limit asks for.
+
+    They are numbered from `base` on.
+    """
+    most = max(1, feed.most_symbols)
+    shards = [symbols[at : at + most] for at in range(0, len(symbols), most)]
+    found = [
+        Listener(number, feed, shard, inbox, given) for number, shard in enumerate(shards, base)
+    ]
+    for listener in found:
+        listener.start()
+    return found

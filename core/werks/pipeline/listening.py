@@ -1,0 +1,187 @@
+"""Live sources: what connections bring goes through lanes into windows, for ever."""
+
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+
+import attrs
+
+from ..components import Stream, Window
+from ..errors import SinkError, UnavailableError, WerksError
+from ..http import Http
+from ..ledger import Ledger
+from ..live import (
+    Arrived,
+    Connected,
+    Disconnected,
+    Failed,
+    Inbox,
+    Item,
+    Told,
+)
+from .doors import looked_up
+from .graph import Branch, Graph
+from .lane import Hole
+from .livesource import LiveSource
+from .mark import entry
+from .report import Report
+from .streaming import Streaming, Turned
+from .until import LiveFigures, Until
+
+_TICK = 0.1
+
+
+class Listening:
+    """All live sources of a pipeline, in the thread of the caller."""
+
+    def __init__(self, graph: Graph, ledger: Ledger, clock: Callable[[], int]) -> None:
+        self._graph, self._ledger, self._clock = graph, ledger, clock
+        self._settings = graph.config.settings
+        self._hooks = graph.config.plugins.manager.hook
+        self._inbox = Inbox()
+        self._sources: list[LiveSource] = []
+        self.errors: list[tuple[str, WerksError]] = []
+        self.figures: dict[Stream, LiveFigures] = {}
+
+    def run(self, branches: Iterable[Branch], is_over: Callable[[], bool]) -> None:
+        """Listen until it is over; what came is committed then, and what is open written apart."""
+        with ExitStack() as stack:
+            try:
+                for branch in branches:
+                    self._begin(branch, stack)
+                self._listen(is_over)
+            finally:
+                for source in self._sources:
+                    source.stop()
+            self._drain()
+            self._end()
+
+    def _begin(self, branch: Branch, stack: ExitStack) -> None:
+        given = (self._graph, self._ledger, self._clock)
+        source = LiveSource(branch, given, stack)
+        self._sources.append(source)
+        for stream in source.streams.values():
+            self.figures[stream.stream] = LiveFigures()
+        source.connect(self._inbox, 1000 * len(self._sources))
+
+    def _listen(self, is_over: Callable[[], bool]) -> None:
+        due = time.monotonic() + self._settings.commit_every
+        while not is_over():
+            for item in self._inbox.take(_TICK):
+                self._hear(item)
+            self._poll()
+            if time.monotonic() >= due:
+                due = time.monotonic() + self._settings.commit_every
+                self._commit()
+                for source in self._sources:
+                    source.renew(self._inbox)
+            if not any(source.listens for source in self._sources):
+                return
+
+    def _drain(self) -> None:
+        """Take what connections brought before they ended; holes are healed by the next run."""
+        for item in self._inbox.take(0.05):
+            if isinstance(item, Arrived):
+                self._hear(item)
+        self._poll()
+
+    def _end(self) -> None:
+        self._commit()
+        for source in self._sources:
+            for stream in source.streams.values():
+                try:
+                    stream.end()
+                except SinkError as error:
+                    self.errors.append((str(stream.stream), error))
+
+    def _hear(self, item: Item) -> None:
+        source = self._sources[item.connection // 1000 - 1]
+        exchange = source.exchange
+        if isinstance(item, Arrived):
+            source.take(item)
+        elif isinstance(item, Connected):
+            self._ledger.told(exchange, item.connection, "connected", "")
+            for stream in source.named(item.symbols):
+                stream.lane.connected = True
+                self._hooks.werks_connected(stream=stream.stream)
+        elif isinstance(item, Disconnected):
+            self._ledger.told(exchange, item.connection, "disconnected", item.why)
+            for stream in source.named(item.symbols):
+                stream.lane.connected = False
+                stream.lane.doubt(f"the connection was lost ({item.why})")
+                self.figures[stream.stream].reconnects += 1
+                self._hooks.werks_disconnected(stream=stream.stream, reason=item.why)
+        elif isinstance(item, Told):
+            self._ledger.told(exchange, item.connection, item.what, item.why)
+            for stream in source.named((item.symbol,)):
+                if item.what == "missed":
+                    stream.lane.doubt(item.why)
+                else:
+                    refused = UnavailableError(f"{stream.stream}: refused: {item.why}")
+                    self.errors.append((str(stream.stream), refused))
+        elif isinstance(item, Failed):
+            raise item.error
+
+    def _poll(self) -> None:
+        now, clock = self._clock(), time.monotonic()
+        for source in self._sources:
+            for stream in source.streams.values():
+                for what in stream.poll(now, clock):
+                    if isinstance(what, Hole):
+                        self._found(source, stream, what)
+                    else:
+                        self._done(source, stream, what)
+
+    def _found(self, source: LiveSource, stream: Streaming, hole: Hole) -> None:
+        gap = source.gap(stream, hole)
+        self._ledger.found([gap])
+        self.figures[stream.stream].holes += 1
+        window = Window(stream.stream.exchange, stream.stream.symbol, gap.day)
+        cause = f"{gap.cause}: {gap.evidence}"
+        self._hooks.werks_gap_found(stream=stream.stream, window=window, cause=cause)
+
+    def _done(self, source: LiveSource, stream: Streaming, turned: Turned) -> None:
+        done = turned.done
+        made = entry(source.task.task, done, turned.began)
+        self._ledger.done(made.record, made.commits, made.marks, made.minutes)
+        self._ledger.go_on({stream.stream: None})
+        window = Window(stream.stream.exchange, stream.stream.symbol, done.task.day)
+        told = attrs.asdict(done) | {"holes": done.holes, "door": "live"}
+        self._hooks.werks_window_done(stream=stream.stream, window=window, done=told)
+
+    def _commit(self) -> None:
+        marks: dict[Stream, str | None] = {}
+        for source in self._sources:
+            for stream in source.streams.values():
+                try:
+                    mark = stream.commit()
+                except SinkError:  # its rows wait, so does the mark; `full` ends the run
+                    continue
+                if mark is not None:
+                    marks[stream.stream] = mark.text()
+                figures, last = self.figures[stream.stream], stream.lane.known.last
+                figures.rows, figures.waits = stream.rows, stream.lane.waits or stream.stuck
+                figures.last_time = last.time
+                figures.last_id = max(last.ids, default="")
+            source.require_room()
+        if marks:
+            self._ledger.go_on(marks)
+
+
+def go_on(graph: Graph, ledger: Ledger, http: Http, given: tuple[Report, Until]) -> None:
+    """Listen to the sources that have no end until that is over; the report gets what came."""
+    report, until = given
+    try:
+        branches = [
+            attrs.evolve(branch, source=looked_up(branch.source, http))
+            for branch in graph.branches
+            if branch.source.is_live and any(branch.sinks.values())
+        ]
+        listening = Listening(graph, ledger, until.clock)
+        report.live = listening.figures
+        listening.run(branches, until.is_over)
+        report.errors += listening.errors
+    except KeyboardInterrupt:
+        report.stopped = True
+    except WerksError as error:
+        report.errors.append(("live", error))

@@ -1,0 +1,173 @@
+"""A sink that may fail for a while: its rows wait, on disk if they are many, and come in later."""
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import IO, Any
+
+import attrs
+import pyarrow as pa
+
+from ..components import Mark, Proof, Receipt, Window, Writer
+from ..errors import SinkError
+
+_IN_MEMORY = 64 << 20
+_LONGEST = 30.0
+
+
+@attrs.define
+class _Rows:
+    """Rows of a node that are not durable in the sink yet; in a file from `at` on if not here."""
+
+    node: str
+    batch: pa.RecordBatch | None
+    at: int = 0
+
+
+class Patient:
+    """A writer that keeps what the sink has not made durable, and gives it once more.
+
+    A failed `append` or `finish` raises SinkError, and works later, with all rows; the caller asks
+    again. Beyond `limit` bytes that wait, `full` is true: somebody has to look at it.
+    """
+
+    def __init__(self, open_: Callable[[], Writer], limit: int) -> None:
+        self._open, self._limit = open_, limit
+        self._writer: Writer | None = open_()
+        self._waiting: dict[Window, list[_Rows]] = {}
+        self._receipts: dict[Window, Receipt] = {}
+        self._bytes = 0
+        self._file: IO[bytes] | None = None
+        self._failed, self._again = 0, 0.0
+        self.why = ""
+
+    @property
+    def full(self) -> bool:
+        """Whether more waits than may."""
+        return self._bytes > self._limit
+
+    @property
+    def waits(self) -> int:
+        """How many bytes wait."""
+        return self._bytes
+
+    def write(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
+        """Take rows, whatever the sink does."""
+        self._keep(window, node, batch)
+        if self._writer is not None:
+            try:
+                self._writer.write(window, node, batch)
+            except SinkError as error:
+                self._fail(error)
+
+    def append(self, window: Window, nodes: Sequence[str], mark: Mark | None = None) -> Receipt:
+        """Make a segment; SinkError if that must wait."""
+        given = () if mark is None else (mark,)
+        receipt: Receipt = self._tried(lambda writer: writer.append(window, nodes, *given))
+        self._receipts[window] = receipt
+        self._forget(window)
+        return receipt
+
+    def finish(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
+        """Close a window; SinkError if that must wait."""
+        given = () if mark is None else (mark,)
+        receipt: Receipt = self._tried(lambda writer: writer.finish(window, proofs, *given))
+        self._receipts.pop(window, None)
+        self._forget(window)
+        return receipt
+
+    def commit(
+        self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
+    ) -> Receipt:
+        """Put rows in place of what was there; SinkError if that must wait."""
+        given = () if mark is None else (mark,)
+        receipt: Receipt = self._tried(lambda writer: writer.commit(window, proofs, *given))
+        self._forget(window)
+        return receipt
+
+    def resume(self, window: Window, receipt: Receipt) -> None:
+        """Cut a window back to a receipt."""
+        self._receipts[window] = receipt
+        self._tried(lambda writer: writer.resume(window, receipt))
+
+    def abort(self) -> None:
+        """Throw away what is not durable."""
+        for window in list(self._waiting):
+            self._forget(window)
+        if self._writer is not None:
+            self._writer.abort()
+
+    def close(self) -> None:
+        """Let go of the sink."""
+        if self._file is not None:
+            self._file.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _tried(self, what: Callable[[Writer], Any]) -> Any:
+        if self._writer is None:
+            self._recover()
+        assert self._writer is not None  # noqa: S101  (it has recovered)
+        try:
+            done = what(self._writer)
+        except SinkError as error:
+            self._fail(error)
+            raise
+        self._failed, self.why = 0, ""
+        return done
+
+    def _fail(self, error: SinkError) -> None:
+        """Let go of a broken writer; a new one is tried after 1, 2, 4 … seconds."""
+        self.why = str(error)
+        writer, self._writer = self._writer, None
+        self._again = time.monotonic() + min(2.0**self._failed, _LONGEST)
+        self._failed += 1
+        if writer is not None:
+            with suppress(SinkError):  # it has failed already
+                writer.abort()
+            with suppress(SinkError):
+                writer.close()
+
+    def _recover(self) -> None:
+        """Open the sink anew and give it all that is not durable; SinkError if it fails again."""
+        if time.monotonic() < self._again:
+            raise SinkError(self.why)
+        try:
+            writer = self._writer = self._open()
+            for window, receipt in self._receipts.items():
+                writer.resume(window, receipt)
+            for window, rows in self._waiting.items():
+                for each in rows:
+                    writer.write(window, each.node, self._batch(each))
+        except SinkError as error:
+            self._fail(error)
+            raise
+
+    def _keep(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
+        rows = _Rows(node, batch)
+        self._bytes += batch.nbytes
+        if self._bytes > _IN_MEMORY:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="werks-")  # noqa: SIM115
+            rows = _Rows(node, None, self._file.seek(0, 2))
+            with pa.ipc.new_stream(self._file, batch.schema) as stream:
+                stream.write_batch(batch)
+        self._waiting.setdefault(window, []).append(rows)
+
+    def _batch(self, rows: _Rows) -> pa.RecordBatch:
+        if rows.batch is not None:
+            return rows.batch
+        assert self._file is not None  # noqa: S101  (it is where the rows are)
+        self._file.seek(rows.at)
+        return pa.ipc.open_stream(self._file).read_next_batch()
+
+    def _forget(self, window: Window) -> None:
+        self._waiting.pop(window, None)
+        if not self._waiting:
+            self._bytes = 0
+            if self._file is not None:
+                self._file.close()
+                self._file = None

@@ -1,0 +1,221 @@
+"""A live stream: rows from its lane go into today's window by segments, day after day."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+
+import attrs
+import numpy as np
+import pyarrow as pa
+
+from ..components import Proof, Receipt, State, Stream, Window
+from ..errors import SinkError
+from ..proof import Digest
+from ..schema import nanoseconds
+from .day import Day, Given
+from .lane import Hole, Lane
+from .place import Place
+from .task import DAY, DayTask, Done, Task, midnight
+from .unnumbered import Unnumbered
+
+# In silence, how long after a time no row of it is expected any more.
+_GRACE = 2 * 10**9
+
+
+@attrs.frozen
+class LiveTask:
+    """What all streams of a live source go through; `targets` are the sinks of each node."""
+
+    task: Task
+    targets: Mapping[str, tuple[str, ...]]
+
+
+@attrs.frozen
+class Turned:
+    """A day that is done, and what was carried into it, as digests."""
+
+    done: Done
+    began: Mapping[str, str]
+
+
+@attrs.frozen
+class Mark:
+    """How far a live window is in all sinks: enough to go on at the very next row."""
+
+    day: date
+    place: Place
+    states: Mapping[str, State]
+    tally: State
+    receipts: Mapping[str, Receipt]
+    prints: Mapping[str, str]
+    began: Mapping[str, str]
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        plain = attrs.asdict(self, recurse=False) | {
+            "day": self.day.isoformat(),
+            "place": [self.place.time, self.place.number, sorted(self.place.ids)],
+        }
+        return json.dumps(plain)
+
+    def fits(self, day: date, prints: Mapping[str, str], sinks: Iterable[str]) -> bool:
+        """Tell whether it can be gone on with: this day, by the same nodes, into the same sinks."""
+        same = all(prints.get(node) == made_by for node, made_by in self.prints.items())
+        return self.day == day and same and set(self.receipts) == set(sinks)
+
+    @classmethod
+    def of(cls, text: str) -> "Mark":
+        """Return what `text` has put down."""
+        plain = json.loads(text)
+        time, number, ids = plain["place"]
+        place = Place(time, number, frozenset(ids))
+        return cls(**{**plain, "day": date.fromisoformat(plain["day"]), "place": place})
+
+
+class Streaming:
+    """One stream, live: its lane, and the window that is open now.
+
+    The caller takes what `poll` and `commit` return: holes to be recorded, days that are done,
+    marks to be written.
+    """
+
+    def __init__(self, task: LiveTask, lane: Lane | Unnumbered, given: Given, day: date) -> None:
+        self.stream: Stream = lane.stream
+        self.lane = lane
+        self._task, self._targets, self._given = task.task, task.targets, given
+        self._pending: list[pa.RecordBatch | Hole] = []
+        self._day = self._opened(day, given.states)
+        self._fresh = False
+        self._began: Mapping[str, str] = {}
+        self.rows = 0
+        self.stuck = ""
+
+    @property
+    def day(self) -> date:
+        """The day of the window that is open."""
+        return self._day.task.day
+
+    def begin(self, before: tuple[bool, int | None]) -> None:
+        """Begin the day anew: what a broken run has left of it in the sinks is taken away."""
+        self._follow(before)
+        for name in self._day.sinks:
+            self._given.writers[name].resume(self._day.window, {})
+
+    def resume(self, mark: Mark) -> None:
+        """Go on behind a mark: every sink is cut back to it, proofs are folded from the rows."""
+        self._day = self._opened(mark.day, mark.states)
+        self._began = mark.began
+        self._day.follow(mark.began, (False, None))
+        self._day.tally.restore(mark.tally)
+        for name, receipt in mark.receipts.items():
+            self._given.writers[name].resume(self._day.window, receipt)
+        for node, digest in self._day.digests.items():
+            sink = self._task.sinks[self._day.task.targets[node][0]]
+            for batch in sink.read(self._day.window, node, self._task.schemas[node]):
+                digest.add(batch)
+
+    def _opened(self, day: date, states: Mapping[str, State]) -> Day:
+        task = DayTask(day, midnight(day) + DAY, self._targets, settles=False)
+        return Day(self._task, self.stream, task, attrs.evolve(self._given, states=states))
+
+    def _follow(self, before: tuple[bool, int | None]) -> None:
+        self._began = self._task.prints.began(self._given.states, before)
+        self._day.follow(self._began, before)
+
+    def poll(self, now: int, clock: float) -> list[Hole | Turned]:
+        """Let rows go on; return the holes that were found and the days that are done.
+
+        At the end of a day a sink that fails stops the stream, its rows wait: `stuck` says why.
+        """
+        out: list[Hole | Turned] = []
+        self._pending += self.lane.poll(now, clock)
+        self.stuck = ""
+        try:
+            while self._pending:
+                self._pass(self._pending.pop(0), out)
+            if not self.lane.waits:
+                quiet = 0 if self.lane.held else now - self._task_hold() - _GRACE
+                self._advance(max(self.lane.known.last.time, quiet), out)
+        except SinkError as error:
+            self.stuck = str(error)
+        return out
+
+    def _pass(self, what: pa.RecordBatch | Hole, out: list[Hole | Turned]) -> None:
+        if isinstance(what, Hole):
+            out.append(what)
+            self._day.cut()
+        else:
+            self._take(what, out)
+
+    def _task_hold(self) -> int:
+        hold = self._task.door.disorder
+        return int(hold.total_seconds() * 10**9)
+
+    def _take(self, batch: pa.RecordBatch, out: list[Hole | Turned]) -> None:
+        days = nanoseconds(batch["timestamp"]) // DAY
+        begin = 0
+        while begin < len(batch):
+            number = int(days[begin])
+            end = int(np.searchsorted(days, number, "right"))
+            while number > self._day.number:
+                try:
+                    out.append(self._turn())
+                except SinkError:
+                    self._pending.insert(0, batch.slice(begin))
+                    raise
+            self._day.take(batch.slice(begin, end - begin))
+            self.rows += end - begin
+            self._fresh = True
+            begin = end
+
+    def _advance(self, time: int, out: list[Hole | Turned]) -> None:
+        while time >= self._day.task.until:
+            out.append(self._turn())
+        self._day.advance(time)
+
+    def _turn(self) -> Turned:
+        """Close the day, and open the next one with what its nodes carry."""
+        done = self._day.close(lambda done: done, appended=True)
+        last = done.ids.most if done.ids and done.rows else None
+        day = date.fromordinal(self.day.toordinal() + 1)
+        self._given = attrs.evolve(self._given, states=done.states)
+        self._day = self._opened(day, done.states)
+        turned = Turned(done, self._began)
+        self._follow((False, last))
+        self._fresh = False
+        return turned
+
+    def commit(self) -> Mark | None:
+        """Make a segment of what came; return the mark to be written, None if nothing came."""
+        if not self._fresh:
+            return None
+        receipts = self._day.append()
+        self._fresh = False
+        return Mark(
+            self.day,
+            self.lane.known.last,
+            self._day.flow.carried(),
+            self._day.tally.state(),
+            receipts,
+            {node: self._task.prints.fingerprints[node] for node in self._day.digests},
+            self._began,
+        )
+
+    def end(self) -> None:
+        """Write what is still open apart; the stream is over, until a later run goes on."""
+        self._day.settle()
+
+    def reopen(self) -> None:
+        """Take away what the run before wrote as still open: it goes on now."""
+        window = Window(self.stream.exchange, self.stream.symbol, None)
+        for name, nodes in self._day.sinks.items():
+            proofs = {node: self._empty(node) for node in nodes}
+            self._given.writers[name].commit(window, proofs)
+
+    def _empty(self, node: str) -> Proof:
+        return Digest(self._task.schemas[node]).proof()
+
+
+def today(now: int) -> date:
+    """Return the UTC day of a time in ns since 1970."""
+    return datetime.fromtimestamp(now // 10**9, UTC).date()

@@ -1,0 +1,113 @@
+"""BitMEX's trades, as they happen."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from operator import attrgetter
+from typing import Any, ClassVar
+
+import attrs
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from werks.components import Continuity, Http, option
+from werks.schema import times
+from werks.wire import Times, iso
+
+from . import feed
+from .columns import EXCHANGE, SCHEMA, Nameless, trades
+from .feed_rows import Number
+from .text import Rows
+
+_NUMBERS = ("size", "price", "grossValue", "homeNotional", "foreignNotional")
+_INDEX = "Referential"
+
+
+class Trade(msgspec.Struct, gc=False):
+    """A row of the table `trade`; an index tick has no id, a settlement no side."""
+
+    timestamp: str
+    symbol: str
+    size: Number
+    price: Number | None = None
+    side: str | None = None
+    trdMatchID: str | None = None  # noqa: N815  (these are BitMEX's names)
+    grossValue: Number | None = None  # noqa: N815
+    homeNotional: Number | None = None  # noqa: N815
+    foreignNotional: Number | None = None  # noqa: N815
+    trdType: str | None = None  # noqa: N815
+
+
+class Trades(feed.Table, gc=False, kw_only=True, tag_field="table", tag="trade"):
+    """A message of the table `trade`: all fills of an order, oldest first."""
+
+    data: list[Trade]
+
+
+@attrs.frozen
+class TradesFeed:
+    """BitMEX's trades as they happen, of all pools.
+
+    Index ticks, which come in the same table, are left out. Times are in milliseconds, those of
+    the archive in nanoseconds.
+    """
+
+    ws_url: str = option("", help=feed.URL_HELP, identity=False)
+
+    exchange: ClassVar[str] = EXCHANGE
+    schema: ClassVar[pa.Schema] = SCHEMA
+    continuity: ClassVar[Continuity] = "unique"
+    ping: ClassVar[tuple[str, float]] = feed.PING
+    most_symbols: ClassVar[int] = feed.MOST
+    sends_per_second: ClassVar[float] = feed.SENDS
+    stale_after: ClassVar[float] = feed.STALE
+    connection_lifetime: ClassVar[timedelta | None] = None
+    disorder: ClassVar[timedelta] = timedelta(0)
+    blind_spots: ClassVar[Sequence[str]] = (
+        feed.LOST,
+        feed.SILENCE,
+        "since 2026-04-30 the trades of all pools come, and which pool one is of is not kept",
+    )
+
+    @property
+    def url(self) -> str:
+        """Where to connect to."""
+        return feed.address(self.ws_url)
+
+    def converse(self, http: Http, symbols: Sequence[str]) -> feed.Conversation:
+        """Return what is said on one new connection for these symbols."""
+        nameless: Nameless = Counter()
+
+        def build(symbol: str, rows: Sequence[Any], received: Times, url: str) -> pa.RecordBatch:
+            made = trades(symbol, _rows(rows, url), _moments(rows, url), nameless)
+            place = SCHEMA.names.index("received")
+            return made.set_column(place, SCHEMA.field(place), times(received))
+
+        channel = feed.Channel(self.url, "trade", Trades, _take, lambda _: build)
+        return feed.Conversation(tuple(symbols), channel)
+
+
+def _take(message: Trades) -> Sequence[Any] | None:
+    """Return what was inserted, without index ticks."""
+    rows = feed.inserted(message)
+    return rows and [row for row in rows if row.trdType != _INDEX]
+
+
+def _moments(rows: Sequence[Any], url: str) -> pa.Array:
+    return times(iso([row.timestamp for row in rows], url))
+
+
+def _rows(rows: Sequence[Any], url: str) -> Rows:
+    """Return rows as the columns of text that the other doors have."""
+    columns = {name: _texts(map(attrgetter(name), rows)) for name in _NUMBERS}
+    columns["side"] = [row.side or "" for row in rows]
+    columns["trdMatchID"] = [row.trdMatchID or "" for row in rows]
+    if any(row.trdType for row in rows):
+        columns["trdType"] = [row.trdType or "Regular" for row in rows]
+    block = {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
+    return Rows(url, np.arange(1, len(rows) + 1), pa.record_batch(block))
+
+
+def _texts(numbers: Iterable[Number | None]) -> list[str]:
+    return ["" if number is None else str(number) for number in numbers]
