@@ -122,13 +122,13 @@ class Market:
         """Return all rows of a node, days in order, the open remainder last."""
         return read(self.root / folder / node / "bybit-linear" / symbol)
 
-    def tree(self, folder: str = "data") -> dict[str, bytes]:
-        """Return the bytes of all files."""
+    def tree(self, folder: str = "data", receipts: bool = False) -> dict[str, bytes]:
+        """Return the bytes of all files, receipts left out if they are not asked for."""
         root = self.root / folder
         return {
             str(path.relative_to(root)): path.read_bytes()
             for path in sorted(root.rglob("*"))
-            if path.is_file()
+            if path.is_file() and (receipts or path.parent.name != "_receipts")
         }
 
 

@@ -82,7 +82,8 @@ class Place:
 
     def tree(self) -> dict[str, bytes]:
         data = self.root / "data"
-        return {str(p.relative_to(data)): p.read_bytes() for p in data.rglob("*") if p.is_file()}
+        files = [p for p in data.rglob("*") if p.is_file() and p.parent.name != "_receipts"]
+        return {str(p.relative_to(data)): p.read_bytes() for p in files}
 
     def table(self, node: str) -> pa.Table:
         return rows_of(self.root / "data" / node / "sim" / "BTCUSD")

@@ -153,7 +153,10 @@ def test_notional_bars_end_with_one_that_is_open(day, node, rows):
     assert bars["complete"].to_pylist() == [True] * (rows - 1) + [False]
     assert exact(bars, "notional") == 933_178_345
     folder = day / node / "bybit-inverse" / "BTCUSD"
-    assert sorted(path.name for path in folder.iterdir()) == ["2019-10-01.feather", "open.feather"]
+    assert sorted(path.name for path in folder.glob("*.*")) == [
+        "2019-10-01.feather",
+        "open.feather",
+    ]
     rest = pa.ipc.open_file(pa.OSFile(str(folder / "open.feather"))).read_all()
     assert rest["complete"].to_pylist() == [False]
 
