@@ -88,17 +88,26 @@ class Market:
         path.write_text(text.format(root=root, stop=stop, more=more, symbols=symbols, **given))
         return path
 
+    def all_until(self, until):
+        begin = MIDNIGHT - 24 * HOUR
+        return sum(len(self.course.trades(each, begin, until)) for each in SYMBOLS)
+
     def now(self):
         return datetime.fromtimestamp(self.course.now // 10**9, UTC)
 
     def run(self, file, is_over):
-        def clock():  # the last bar closes once nothing more can come
-            return self.course.now + (5 * 10**9 if self.course.now >= self.end else 0)
+        # Rows are on their way for half a second of ours, which is much longer in their time.
+        grace = self.speed / 2
 
-        return run(load(file), now=self.now(), until=Until(is_over, clock))
+        def clock():  # the last bar closes once nothing more can come
+            over = self.server.now >= self.end and count(self.root / "rows.db") >= self.whole
+            return self.course.now + (int((grace + 1) * 10**9) if over else 0)
+
+        return run(load(file), now=self.now(), until=Until(is_over, clock, grace))
 
     def play(self, until, speed=20_000):
-        self.end = until
+        self.end, self.speed = until, speed
+        self.whole = self.all_until(until)
         self.server.play(self.course.advance, self.course.now, speed=speed, until=until)
 
     def quiet(self, until):
@@ -187,13 +196,12 @@ def follow(market, file, until, speed=20_000, storm=None):
     if storm is not None:
         thread.start()
     market.play(until, speed)
-    whole = sum(len(market.course.trades(each, MIDNIGHT - 24 * HOUR, until)) for each in SYMBOLS)
 
     def there():
         if market.server.now < until:
             return False
         stop.set()
-        return count(market.root / "rows.db") >= whole
+        return count(market.root / "rows.db") >= market.whole
 
     report = market.run(file, Over(there))
     stop.set()

@@ -92,8 +92,8 @@ def test_a_server_that_only_reads_is_named(postgres, database, sink):
 def test_a_limit_for_statements_is_named(postgres, database, sink):
     put(sink, sample("trades"))
     with postgres.connect(database) as connection:
-        connection.execute(f"ALTER DATABASE {database} SET statement_timeout = '5ms'")
+        connection.execute(f"ALTER DATABASE {database} SET statement_timeout = '1ms'")
     with pytest.raises(
         SinkError, match=r"canceling statement due to statement timeout; set a longer"
     ):
-        put(sink, sample("trades"))
+        put(sink, sample("trades", rows=50_000))

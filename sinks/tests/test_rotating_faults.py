@@ -31,8 +31,10 @@ def contents(folder):
 
 def start(way, path, packing="gz", step="never", time=0, known=None):
     words = [way, str(path), packing, step, str(time), json.dumps(known)]
+    pipe = subprocess.PIPE
+    # Without a buffer, in which marks would be lost that were read ahead.
     return subprocess.Popen(
-        [sys.executable, str(CHILD), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, str(CHILD), *words], bufsize=0, stdout=pipe, stderr=pipe
     )
 
 

@@ -17,6 +17,7 @@ from .numerics import Part, numeric
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TAIL = b"\xff\xff"
@@ -67,43 +68,54 @@ def field(column: pa.Array) -> Field:
         return repeated(None)
     if pa.types.is_string(column.type):
         return _text(column)
-    if not column.null_count:
-        return [Cells(*_fixed(column))]
-    valid = column.is_valid().to_numpy(zero_copy_only=False)
-    there, nulls = np.flatnonzero(valid), np.flatnonzero(~valid)
-    return [Cells(*_fixed(column.drop_null()), there), Cells(_NULL, (), nulls)]
+    is_null = _nulls(column)
+    if not pa.types.is_decimal(column.type):
+        return numbers(_plain(column), is_null)
+    if is_null is None:
+        return [Cells(*numeric(column))]
+    there, nulls = np.flatnonzero(~is_null), np.flatnonzero(is_null)
+    return [Cells(*numeric(column.drop_null()), there), Cells(_NULL, (), nulls)]
+
+
+def numbers(values: npt.NDArray[Any], is_null: Bools | None = None) -> Field:
+    """Return a column of integers or booleans; those of two bytes are the least that there are."""
+    if values.itemsize == 1 and values.dtype.kind != "b":
+        values = values.astype(np.int16)
+    size = values.itemsize
+    head = size.to_bytes(4) + bytes(size)
+    values = values.astype(values.dtype.newbyteorder(">"))
+    if is_null is None:
+        return [Cells(head, [(4, values)])]
+    there = np.flatnonzero(~is_null)
+    return [Cells(head, [(4, values[there])], there), Cells(_NULL, (), np.flatnonzero(is_null))]
 
 
 def times(column: pa.Array) -> tuple[Field, Field]:
     """Return a column of times: microseconds, rounded down, and the nanoseconds that are left."""
+    if column.null_count == len(column):
+        return repeated(None), repeated(None)
+    is_null = _nulls(column)
     stamps = column.view(pa.int64())
-    if not column.null_count:
-        micros, rest = _split(stamps.to_numpy())
-        return field(pa.array(micros)), field(pa.array(rest))
-    valid = pa.array(column.is_null().to_numpy(zero_copy_only=False))
-    micros, rest = _split(stamps.fill_null(0).to_numpy())
-    mask = valid.to_numpy(zero_copy_only=False)
-    return field(pa.array(micros, mask=mask)), field(pa.array(rest, mask=mask))
-
-
-def _split(stamps: Ints) -> tuple[Ints, npt.NDArray[np.int16]]:
+    stamps = (stamps if is_null is None else stamps.fill_null(0)).to_numpy()
     micros = stamps // 1000
     rest = (stamps - micros * 1000).astype(np.int16)
-    return micros - _TO_2000, rest
+    return numbers(micros - _TO_2000, is_null), numbers(rest, is_null)
 
 
-def _fixed(column: pa.Array) -> tuple[bytes, list[Part]]:
-    """Return the cells of a column without nulls that is equally wide everywhere."""
-    if pa.types.is_decimal(column.type):
-        return numeric(column)
+def _nulls(column: pa.Array) -> Bools | None:
+    """Return where a column is null; None where it is nowhere."""
+    if not column.null_count:
+        return None
+    return cast("Bools", column.is_null().to_numpy(zero_copy_only=False))
+
+
+def _plain(column: pa.Array) -> npt.NDArray[Any]:
+    """Return the values of a column as they are in memory; where it is null, any."""
     if pa.types.is_boolean(column.type):
-        column = column.cast(pa.uint8())
-        values = column.to_numpy()
+        values = column.fill_null(False).to_numpy(zero_copy_only=False)
     else:
-        values = column.to_numpy()
-        kind = values.dtype.kind
-        values = values.astype(f">{kind}{max(values.itemsize, 2)}")
-    return values.itemsize.to_bytes(4) + bytes(values.itemsize), [(4, values)]
+        values = (column.fill_null(0) if column.null_count else column).to_numpy()
+    return cast("npt.NDArray[Any]", values)
 
 
 def _text(column: pa.Array) -> Field:
@@ -136,7 +148,7 @@ def _equally_long(raw: Bytes, starts: npt.NDArray[Any], length: int, rows: Ints 
 def _items(raw: Bytes, width: int) -> npt.NDArray[np.void]:
     """Return a view of bytes as items of a width, one beginning at each byte."""
     whole = np.ndarray((len(raw) - width + 1,), f"V{width}", raw, strides=(1,))
-    return cast(npt.NDArray[np.void], whole)
+    return cast("npt.NDArray[np.void]", whole)
 
 
 def _filled(cells: Cells, rows: int) -> Bytes:

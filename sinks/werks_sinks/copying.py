@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from werks.components import Window
 
 from . import copybinary, copyout
-from .copybinary import Bytes, field, repeated, times, tuples
+from .copybinary import Bytes, field, numbers, repeated, times, tuples
 from .escapes import escape, escaped, original
 from .tables import is_window, shortened
 
@@ -23,6 +23,7 @@ _ENOUGH = 1 << 16
 _KEY = ("exchange", "symbol", "node")
 _EPOCH = date(2000, 1, 1)
 _NS = "_ns"
+_LOCK = "SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)"
 
 
 @attrs.frozen
@@ -94,8 +95,7 @@ class Copying:
     def lock(self, connection: sa.Connection, name: str) -> None:
         """Wait until no other transaction has locked a name, and lock it until the end of this."""
         number = int.from_bytes(hashlib.sha256(f"werks {name}".encode()).digest()[:8], signed=True)
-        limit = sa.func.set_config("lock_timeout", str(max(1, round(self.timeout * 1000))), True)
-        connection.execute(sa.select(limit, sa.func.pg_advisory_xact_lock(number)))
+        connection.exec_driver_sql(_LOCK, (str(max(1, round(self.timeout * 1000))), number))
 
     def put(
         self,
@@ -138,7 +138,7 @@ class Copying:
             else:
                 columns.append(field(_plain(column)))
         columns.append(repeated(_days(window.day)))
-        columns.append(field(pa.array(np.arange(start, start + len(batch)))))
+        columns.append(numbers(np.arange(start, start + len(batch))))
         return tuples(columns, len(batch))
 
 

@@ -19,6 +19,8 @@ Work = Callable[[sa.Connection, bool], T]
 class Way(Protocol):
     """How one kind of database keeps rows: its columns, and how rows come and go."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def tells_capitals(self) -> bool:
         """Whether names that differ in nothing but capitals are two."""

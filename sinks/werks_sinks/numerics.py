@@ -74,7 +74,7 @@ def _divided(parts: list[Wide], divisor: int) -> tuple[list[Wide], Pairs]:
     by = np.uint64(divisor)
     if len(parts) == 1:
         quotient = parts[0] // by
-        return [quotient], cast(Pairs, (parts[0] - quotient * by).astype(np.uint32))
+        return [quotient], cast("Pairs", (parts[0] - quotient * by).astype(np.uint32))
     rest = np.zeros(len(parts[0]), np.uint64)
     quotients = []
     for part in reversed(parts):

@@ -94,7 +94,7 @@ class Server:
                         if again + 1 == _TIMES or not _is_lost(error):
                             raise
                         connection.invalidate()
-                        _LOG.info("%s: %s; doing it again", self.name, _said(error))
+                        _LOG.warning("%s: %s; it is done again", self.name, _said(error))
                     else:
                         return result
                 self._engine.dispose()
@@ -117,6 +117,8 @@ class Server:
             given: dict[str, Any] = {
                 name: arguments[name] for name in arguments.keys() - self._url.query.keys()
             }
+            # It tells of each COPY whose connection was lost, and so do we.
+            logging.getLogger("psycopg").setLevel(logging.ERROR)
             # Statements that are prepared on the server get lost in poolers such as PgBouncer.
             given["prepare_threshold"] = None
             return sa.create_engine(self._url, connect_args=given)
@@ -146,9 +148,11 @@ class Server:
             try:
                 connection = self._engine.connect()
                 break
-            except sa.exc.OperationalError:
+            except sa.exc.OperationalError as error:
                 if time.monotonic() + pause > until:
                     raise
+                if pause == _PAUSES[0]:
+                    _LOG.warning("%s: %s; it is waited for", self.name, _said(error))
             time.sleep(pause)
         with connection:
             yield connection

@@ -1,7 +1,8 @@
 """The tables: one a node, one for the proofs of all windows, one for the versions of all tables."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -9,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from werks import schema as rows
-from werks.components import Proof, Receipt, Window
+from werks.components import Proof, Window
 from werks.errors import SinkError
 
 from .database import Way
@@ -100,6 +101,12 @@ def is_window(table: sa.TableClause, window: Window, way: Way) -> sa.ColumnEleme
     )
 
 
+@lru_cache(maxsize=256)
+def last_of(table: sa.Table, window: Window, way: Way) -> sa.Select[Any]:
+    """Return the query for the number of a window's last row; kept, as each segment asks it."""
+    return sa.select(sa.func.max(table.c.n)).where(is_window(table, window, way))
+
+
 def record(way: Way, window: Window, node: str, proof: Proof) -> dict[str, Any]:
     """Return the row of a proof."""
     key = {"exchange": window.exchange, "symbol": window.symbol}
@@ -113,11 +120,6 @@ def proven(way: Way, row: Any) -> Proof:
     """Return the proof that a row of the receipts keeps."""
     ids = way.original(row.first_id), way.original(row.last_id)
     return Proof(row.rows, *ids, row.sums, row.hash)
-
-
-def receipt(proofs: Mapping[str, Proof]) -> Receipt:
-    """Return the receipt of windows that were closed."""
-    return {node: {"rows": proof.rows, "hash": proof.hash} for node, proof in proofs.items()}
 
 
 def _require_columns(node: str, schema: pa.Schema, way: Way) -> None:
@@ -147,8 +149,3 @@ def _field(way: Way, name: str) -> sa.Column[Any]:
     (column,) = way.columns(pa.field(name, pa.string()))
     column.nullable = False
     return column
-
-
-def names(schema: pa.Schema, way: Way) -> Sequence[str]:
-    """Return the names of all columns of a node's table but `window` and `n`."""
-    return [column.name for field in schema for column in way.columns(field)]

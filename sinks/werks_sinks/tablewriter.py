@@ -14,7 +14,7 @@ from .database import Database
 from .gather import Parts
 from .migrate import is_ready, prepare
 from .spool import Spool
-from .tables import is_window, record, require_usable, tables
+from .tables import is_window, last_of, record, require_usable, tables
 
 
 @attrs.define
@@ -166,9 +166,7 @@ class TableWriter:
 
     def _count(self, connection: sa.Connection, window: Window, node: str) -> int:
         """Return how many rows of a window there are, by the number of the last."""
-        table = self._tables.nodes[node]
-        last = sa.select(sa.func.max(table.c.n)).where(is_window(table, window, self._way))
-        found = connection.execute(last).scalar()
+        found = connection.scalar(last_of(self._tables.nodes[node], window, self._way))
         return 0 if found is None else int(found) + 1
 
     def _record(

@@ -63,6 +63,8 @@ class Listener(threading.Thread):
         self.symbols = list(symbols)
         self.since = 0.0
         self.messages = 0
+        # When a message came last, by our clock, once all rows up to it are handed on.
+        self.heard = 0
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -129,7 +131,7 @@ class _Session:
         self._feed, self._manner, self._inbox = of._feed, of._manner, of._inbox
         self._talk: Conversation = self._feed.converse(of._http, tuple(of.symbols))
         self._unacked = set(of.symbols)
-        self._waiting = 0
+        self._waiting = self._received = 0
         now = time.monotonic()
         self._began = self._heard = self._pinged = self._flushed = now
 
@@ -145,6 +147,8 @@ class _Session:
                 self._heard = time.monotonic()
                 self._take(messages)
             self._flush()
+            if not self._waiting:
+                self._of.heard = self._received
             self._look_after()
         self._flush(at_once=True)
 
@@ -156,6 +160,7 @@ class _Session:
 
     def _take(self, messages: Sequence[bytes]) -> None:
         received, record = self._manner.clock(), self._manner.record
+        self._received = received
         hear = self._talk.heard
         for message in messages:
             if not message:

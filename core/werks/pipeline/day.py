@@ -47,6 +47,7 @@ class Day:
         self._open = dict.fromkeys(day.targets, 0)
         self._began: Mapping[str, str] = {}
         self._closed: dict[str, Receipt] = {}
+        self.fresh = False
 
     @property
     def sinks(self) -> dict[str, list[str]]:
@@ -99,6 +100,7 @@ class Day:
                 self._writers[sink].write(window, node, batch)
             if node in digests:
                 digests[node].add(batch)
+                self.fresh = True
 
     def append(self) -> dict[str, Receipt]:
         """Close a segment: what came since the last one is durable in every sink.

@@ -1,7 +1,7 @@
 """Live sources: what connections bring goes through lanes into windows, for ever."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 import attrs
@@ -34,8 +34,8 @@ _TICK = 0.1
 class Listening:
     """All live sources of a pipeline, in the thread of the caller."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, clock: Callable[[], int]) -> None:
-        self._graph, self._ledger, self._clock = graph, ledger, clock
+    def __init__(self, graph: Graph, ledger: Ledger, until: Until) -> None:
+        self._graph, self._ledger, self._until = graph, ledger, until
         self._settings = graph.config.settings
         self._hooks = graph.config.plugins.manager.hook
         self._inbox = Inbox()
@@ -43,13 +43,13 @@ class Listening:
         self.errors: list[tuple[str, WerksError]] = []
         self.figures: dict[Stream, LiveFigures] = {}
 
-    def run(self, branches: Iterable[Branch], is_over: Callable[[], bool]) -> None:
+    def run(self, branches: Iterable[Branch]) -> None:
         """Listen until it is over; what came is committed then, and what is open written apart."""
         with ExitStack() as stack:
             try:
                 for branch in branches:
                     self._begin(branch, stack)
-                self._listen(is_over)
+                self._listen(self._until.is_over)
             finally:
                 for source in self._sources:
                     source.stop()
@@ -57,7 +57,7 @@ class Listening:
             self._end()
 
     def _begin(self, branch: Branch, stack: ExitStack) -> None:
-        given = (self._graph, self._ledger, self._clock)
+        given = (self._graph, self._ledger, self._until)
         source = LiveSource(branch, given, stack)
         self._sources.append(source)
         for stream in source.streams.values():
@@ -67,9 +67,11 @@ class Listening:
     def _listen(self, is_over: Callable[[], bool]) -> None:
         due = time.monotonic() + self._settings.commit_every
         while not is_over():
+            # Taken before the inbox is emptied: all rows up to then are in it.
+            heard = [source.heard() for source in self._sources]
             for item in self._inbox.take(_TICK):
                 self._hear(item)
-            self._poll()
+            self._poll(heard)
             if time.monotonic() >= due:
                 due = time.monotonic() + self._settings.commit_every
                 self._commit()
@@ -83,7 +85,7 @@ class Listening:
         for item in self._inbox.take(0.05):
             if isinstance(item, Arrived):
                 self._hear(item)
-        self._poll()
+        self._poll([source.heard() for source in self._sources])
 
     def _end(self) -> None:
         self._commit()
@@ -122,11 +124,11 @@ class Listening:
         elif isinstance(item, Failed):
             raise item.error
 
-    def _poll(self) -> None:
-        now, clock = self._clock(), time.monotonic()
-        for source in self._sources:
-            for stream in source.streams.values():
-                for what in stream.poll(now, clock):
+    def _poll(self, heard: Sequence[Mapping[str, int]]) -> None:
+        now, clock = self._until.clock(), time.monotonic()
+        for source, alive in zip(self._sources, heard, strict=True):
+            for symbol, stream in source.streams.items():
+                for what in stream.poll(now, clock, alive.get(symbol, 0)):
                     if isinstance(what, Hole):
                         self._found(source, stream, what)
                     else:
@@ -177,9 +179,9 @@ def go_on(graph: Graph, ledger: Ledger, http: Http, given: tuple[Report, Until])
             for branch in graph.branches
             if branch.source.is_live and any(branch.sinks.values())
         ]
-        listening = Listening(graph, ledger, until.clock)
+        listening = Listening(graph, ledger, until)
         report.live = listening.figures
-        listening.run(branches, until.is_over)
+        listening.run(branches)
         report.errors += listening.errors
     except KeyboardInterrupt:
         report.stopped = True

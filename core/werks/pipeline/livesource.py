@@ -1,7 +1,7 @@
 """A live source at work: its sinks, its streams, its connections."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from .place import Place
 from .streaming import LiveTask, Mark, Streaming, today
 from .task import Task, midnight
 from .unnumbered import Unnumbered
+from .until import Until
 
 # How many seconds a connection is still heard beside the one that replaces it.
 _OVERLAP = 10.0
@@ -30,13 +31,14 @@ class LiveSource:
     """One live source: its sinks, its streams, its connections."""
 
     def __init__(
-        self, branch: Branch, given: tuple[Graph, Ledger, Callable[[], int]], stack: ExitStack
+        self, branch: Branch, given: tuple[Graph, Ledger, Until], stack: ExitStack
     ) -> None:
-        self._branch, (graph, ledger, self._clock) = branch, given
+        self._branch, (graph, ledger, until) = branch, given
+        self._clock = until.clock
         settings = graph.config.settings
         self.feed = branch.source.doors["live"]
         self.exchange: str = self.feed.exchange
-        self.task = _task(branch, graph)
+        self.task = LiveTask(*_task(branch, graph), int(until.grace * 1e9))
         self._http = stack.enter_context(Http(settings.tries, quarantine=settings.quarantine))
         self._keep, self._patience = self._http.keep, settings.repair_within
         self._pause = settings.reconnect_after
@@ -107,7 +109,7 @@ class LiveSource:
 
     def connect(self, inbox: Inbox, base: int) -> None:
         """Begin to listen; connections are numbered from `base` on."""
-        manner = Manner(self._keep, pause=self._pause)
+        manner = Manner(self._keep, clock=self._clock, pause=self._pause)
         self._given = (self._http, manner)
         self._next = base
         symbols = list(self.streams)
@@ -143,6 +145,10 @@ class LiveSource:
             if stream is not None:
                 stream.lane.take(item.batch)
 
+    def heard(self) -> dict[str, int]:
+        """Return when each symbol's connection has shown last that it lives, in ns."""
+        return {symbol: each.heard for each in self._listeners for symbol in each.symbols}
+
     def named(self, symbols: Iterable[str]) -> list[Streaming]:
         """Return the streams of these symbols."""
         return [self.streams[symbol] for symbol in symbols if symbol in self.streams]
@@ -167,7 +173,7 @@ class LiveSource:
                 raise SinkError(f"{name}: {writer.why}; {writer.waits:,} bytes wait, no more may")
 
 
-def _task(branch: Branch, graph: Graph) -> LiveTask:
+def _task(branch: Branch, graph: Graph) -> tuple[Task, dict[str, tuple[str, ...]]]:
     settings = graph.config.settings
     targets = {
         node: tuple(sink.name for sink in sinks) for node, sinks in branch.sinks.items() if sinks
@@ -188,4 +194,4 @@ def _task(branch: Branch, graph: Graph) -> LiveTask:
         pipeline=settings.name,
         prints=branch.prints,
     )
-    return LiveTask(task, targets)
+    return task, targets

@@ -18,16 +18,17 @@ from .place import Place
 from .task import DAY, DayTask, Done, Task, midnight
 from .unnumbered import Unnumbered
 
-# In silence, how long after a time no row of it is expected any more.
-_GRACE = 2 * 10**9
-
 
 @attrs.frozen
 class LiveTask:
-    """What all streams of a live source go through; `targets` are the sinks of each node."""
+    """What all streams of a live source go through; `targets` are the sinks of each node.
+
+    In silence, `grace` ns after a time no row of it is expected any more.
+    """
 
     task: Task
     targets: Mapping[str, tuple[str, ...]]
+    grace: int
 
 
 @attrs.frozen
@@ -82,10 +83,10 @@ class Streaming:
     def __init__(self, task: LiveTask, lane: Lane | Unnumbered, given: Given, day: date) -> None:
         self.stream: Stream = lane.stream
         self.lane = lane
-        self._task, self._targets, self._given = task.task, task.targets, given
+        self._task, self._targets, self._grace = task.task, task.targets, task.grace
+        self._given, self._advanced = given, 0
         self._pending: list[pa.RecordBatch | Hole] = []
         self._day = self._opened(day, given.states)
-        self._fresh = False
         self._began: Mapping[str, str] = {}
         self.rows = 0
         self.stuck = ""
@@ -122,9 +123,11 @@ class Streaming:
         self._began = self._task.prints.began(self._given.states, before)
         self._day.follow(self._began, before)
 
-    def poll(self, now: int, clock: float) -> list[Hole | Turned]:
+    def poll(self, now: int, clock: float, heard: int) -> list[Hole | Turned]:
         """Let rows go on; return the holes that were found and the days that are done.
 
+        `heard` is when the connection has shown last that it lives; silence after it proves
+        nothing.
         At the end of a day a sink that fails stops the stream, its rows wait: `stuck` says why.
         """
         out: list[Hole | Turned] = []
@@ -134,7 +137,8 @@ class Streaming:
             while self._pending:
                 self._pass(self._pending.pop(0), out)
             if not self.lane.waits:
-                quiet = 0 if self.lane.held else now - self._task_hold() - _GRACE
+                silent = min(now, heard) - self._task_hold() - self._grace
+                quiet = 0 if self.lane.held else silent
                 self._advance(max(self.lane.known.last.time, quiet), out)
         except SinkError as error:
             self.stuck = str(error)
@@ -152,7 +156,11 @@ class Streaming:
         return int(hold.total_seconds() * 10**9)
 
     def _take(self, batch: pa.RecordBatch, out: list[Hole | Turned]) -> None:
-        days = nanoseconds(batch["timestamp"]) // DAY
+        time = nanoseconds(batch["timestamp"])
+        days = time // DAY
+        if int(time[0]) < self._advanced:  # what stands on the clock may have closed without them
+            late = int(np.searchsorted(time, self._advanced))
+            out.append(Hole(f"rows came {self._grace / 1e9:g} s late", f"{late} of them", None))
         begin = 0
         while begin < len(batch):
             number = int(days[begin])
@@ -165,13 +173,13 @@ class Streaming:
                     raise
             self._day.take(batch.slice(begin, end - begin))
             self.rows += end - begin
-            self._fresh = True
             begin = end
 
     def _advance(self, time: int, out: list[Hole | Turned]) -> None:
         while time >= self._day.task.until:
             out.append(self._turn())
         self._day.advance(time)
+        self._advanced = max(self._advanced, time)
 
     def _turn(self) -> Turned:
         """Close the day, and open the next one with what its nodes carry."""
@@ -182,15 +190,14 @@ class Streaming:
         self._day = self._opened(day, done.states)
         turned = Turned(done, self._began)
         self._follow((False, last))
-        self._fresh = False
         return turned
 
     def commit(self) -> Mark | None:
         """Make a segment of what came; return the mark to be written, None if nothing came."""
-        if not self._fresh:
+        if not self._day.fresh:
             return None
         receipts = self._day.append()
-        self._fresh = False
+        self._day.fresh = False
         return Mark(
             self.day,
             self.lane.known.last,

@@ -8,10 +8,14 @@ import attrs
 
 @attrs.frozen
 class Until:
-    """When listening is over, as it is asked again and again, and by which clock (ns)."""
+    """When listening is over, as it is asked again and again, and by which clock (ns).
+
+    In silence a time counts as over `grace` seconds later, by that clock.
+    """
 
     is_over: Callable[[], bool] = lambda: False
     clock: Callable[[], int] = time.time_ns
+    grace: float = 2.0
 
 
 @attrs.define

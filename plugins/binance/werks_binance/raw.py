@@ -113,10 +113,6 @@ class RawTrades:
         """Yield the day files that the bucket lists, or all days if there is no listing."""
         return self._place().files(symbols, start, stop, http)
 
-    def recognises(self, path: str) -> File | None:
-        """Return the file that the path of a copy is of."""
-        return self._place().recognised(path)
-
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]
     ) -> Iterator[pa.RecordBatch]:
@@ -172,10 +168,6 @@ class RawAggTrades:
     def files(self, symbols: Sequence[str], start: date, stop: date, http: Http) -> Iterator[File]:
         """Yield the day files that the bucket lists, or all days if there is no listing."""
         return self._place().files(symbols, start, stop, http)
-
-    def recognises(self, path: str) -> File | None:
-        """Return the file that the path of a copy is of."""
-        return self._place().recognised(path)
 
     def read(
         self, file: File, stream: BinaryIO, symbols: Sequence[str]
