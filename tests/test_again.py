@@ -205,7 +205,7 @@ def test_the_ledger_names_door_file_and_sums(market, executor):
     market.run(settings=settings, stop=FIRST + timedelta(days=1))
     engine = sa.create_engine(f"sqlite:///{market.root}/werks.db")
     with engine.connect() as db:
-        row = db.execute(sa.text("select * from windows")).one()
+        row = db.execute(sa.text("select * from werks_ledger_windows")).one()
     engine.dispose()
     trades = market.table("trades")
     assert (row.door, row.rows, row.finished) == ("archive", 3000, 1)

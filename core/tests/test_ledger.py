@@ -217,7 +217,7 @@ def test_a_window_is_recorded_whole_or_not_at_all(ledger):
 def test_sums_are_kept_as_text(ledger, path):
     ledger.done(window(), {}, {})
     with closing(sqlite3.connect(path)) as db:
-        (kept,) = db.execute("select notional from windows").fetchone()
+        (kept,) = db.execute("select notional from werks_ledger_windows").fetchone()
     assert kept == "123456789012345678901234567890.12345678"
 
 
@@ -259,7 +259,7 @@ def test_a_place_that_is_no_ledger_is_named(tmp_path, name, said):
 
 def test_tables_of_somebody_else_are_told(path):
     with closing(sqlite3.connect(path)) as db, db:
-        db.execute("create table windows (a integer)")
+        db.execute("create table werks_ledger_windows (a integer)")
     with closing(Ledger(str(path), "test")) as ledger:
         with pytest.raises(WerksError, match=rf"^{path}: the ledger cannot be read: no such"):
             ledger.windows()

@@ -13,7 +13,7 @@ from table import COSTS, GOALS, costs, goal, show
 
 _READ, _VERIFIED = "werks run", "werks run, verify = true"
 _MOST = 0.05
-_ASKED = "SELECT verified, verified_why FROM windows"
+_ASKED = "SELECT verified, verified_why FROM werks_ledger_windows"
 
 
 class Verifying:

@@ -1,4 +1,4 @@
-"""The tables of the ledger."""
+"""The tables of the ledger; their names leave those of nodes free, whose rows may lie beside."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _time(name: str) -> sa.Column[Any]:
 
 LEDGER = sa.Table("werks_ledger", META, sa.Column("version", sa.Integer, primary_key=True))
 WINDOWS = sa.Table(
-    "windows",
+    "werks_ledger_windows",
     META,
     *_key(*STREAM),
     _day(),
@@ -48,7 +48,7 @@ WINDOWS = sa.Table(
     _time("done_at"),
 )
 COMMITS = sa.Table(
-    "commits",
+    "werks_ledger_commits",
     META,
     *_key(*STREAM, "node"),
     _day(),
@@ -61,7 +61,7 @@ COMMITS = sa.Table(
     _time("done_at"),
 )
 MARKS = sa.Table(
-    "marks",
+    "werks_ledger_marks",
     META,
     *_key(*STREAM, "node"),
     _day(),
@@ -69,7 +69,7 @@ MARKS = sa.Table(
     sa.Column("state", sa.Text),
 )
 GAPS = sa.Table(
-    "gaps",
+    "werks_ledger_gaps",
     META,
     *_key(*STREAM),
     _day(),
@@ -83,9 +83,11 @@ GAPS = sa.Table(
     _time("tried_at"),
 )
 # The minutes of windows that are not compared with the exchange's candles yet.
-MINUTES = sa.Table("minutes", META, *_key(*STREAM), _day(), sa.Column("rows", sa.LargeBinary))
+MINUTES = sa.Table(
+    "werks_ledger_minutes", META, *_key(*STREAM), _day(), sa.Column("rows", sa.LargeBinary)
+)
 CHECKS = sa.Table(
-    "checks",
+    "werks_ledger_checks",
     META,
     *_key(*STREAM),
     _day(),
@@ -97,7 +99,7 @@ CHECKS = sa.Table(
 )
 # Which process is at a window; `until` is in seconds since 1970.
 LEASES = sa.Table(
-    "leases",
+    "werks_ledger_leases",
     META,
     *_key(*STREAM),
     _day(),
@@ -105,10 +107,10 @@ LEASES = sa.Table(
     sa.Column("until", sa.Float),
 )
 # How far live windows are in all sinks: one a stream.
-LIVE = sa.Table("live", META, *_key(*STREAM), sa.Column("mark", sa.Text))
+LIVE = sa.Table("werks_ledger_live", META, *_key(*STREAM), sa.Column("mark", sa.Text))
 # What connections went through.
 CONNECTIONS = sa.Table(
-    "connections",
+    "werks_ledger_connections",
     META,
     sa.Column("n", sa.Integer, primary_key=True, autoincrement=True),
     sa.Column("pipeline", sa.String(200)),

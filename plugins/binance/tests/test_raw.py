@@ -152,7 +152,8 @@ def test_files_are_those_of_the_archive(
     days = date(2024, 1, 1), date(2024, 1, 3)
     (file,) = door.files(["BTCUSDT"], *days, http)
     assert file.url == f"{loopback.url}/{key}"
-    assert door.recognises(key).symbols == ("BTCUSDT",)
+    # A copy on disk is taken for the rows of `binance.trades`, which can be audited.
+    assert not hasattr(door, "recognises")
 
 
 def test_the_recorded_excerpts_are_kept_as_text(read: Read, captures: Path) -> None:
