@@ -182,7 +182,10 @@ class TestDoors:
         # Without rows carried over midnight, so that days may go in any order.
         place.run(settings=f'order = "{order}"', bars='reset = "day"')
         with closing(sqlite3.connect(place.root / "werks.db")) as db:
-            days = [row[0] for row in db.execute("select day from werks_ledger_windows order by done_at")]
+            days = [
+                row[0]
+                for row in db.execute("select day from werks_ledger_windows order by done_at")
+            ]
         assert days == sorted(days, reverse=order == "newest")
         same = {name: data for name, data in place.tree().items() if "dollars" not in name}
         assert same == {name: data for name, data in quiet.items() if "dollars" not in name}

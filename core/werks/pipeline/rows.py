@@ -151,6 +151,9 @@ def _check_trades(batch: pa.RecordBatch, file: File) -> None:
     if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
         ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)
     for name in ("price", "size"):
+        # A component may give the wire's own words, in which a price is text.
+        if name not in batch.schema.names or not pa.types.is_decimal(batch.schema.field(name).type):
+            continue
         values = ints(limbs(batch[name]))
         wrong = np.asarray(values <= 0, bool) & ordinary
         _refuse(wrong, batch, file, f"has a {name} that is not above 0")
