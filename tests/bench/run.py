@@ -13,12 +13,14 @@ import verify
 from place import Place, default_root
 from table import machine
 
+import sinks
+
 _READ = [200_000, 1_000_000, 5_000_000]
 _MEMORY = [5_000_000, 20_000_000]
 _PROCESSES = 5_000_000
 _VERIFIED = 1_000_000
 _LOOPS, _BARS = 200_000, 1_000_000
-_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "verify")
+_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "verify", "sinks")
 
 
 def _given() -> argparse.Namespace:
@@ -46,6 +48,8 @@ def main() -> None:
             processes.run(place, (rows or [_PROCESSES])[0], rounds)
         elif what == "rest":
             rest.run(place, rounds)
+        elif what == "sinks":
+            sinks.run(place, (rows or [_VERIFIED])[0], rounds)
         elif what == "verify":
             verify.run(place, (rows or [_VERIFIED])[0], rounds)
         else:

@@ -55,6 +55,28 @@ def rows(count: int = 400_000, rounds: int = 5) -> list[tuple[str, float, float]
     return [(what, *map(median, zip(*each, strict=True))) for what, each in found.items()]
 
 
+def size(given: Sequence[pa.RecordBatch]) -> int:
+    """Return the bytes that a day of trades takes, its indexes included."""
+    server = runpy.run_path(str(SERVERS))["Postgres"](durable=True)
+    server.make()
+    server.start()
+    try:
+        with server.database() as name:
+            first = given[0]
+            window = Window(first["exchange"][0].as_py(), first["symbol"][0].as_py(), DAY)
+            digest = Digest(first.schema)
+            with closing(Postgres(url=server.url(name)).open({NODE: first.schema})) as writer:
+                for one in given:
+                    digest.add(one)
+                    writer.write(window, NODE, one)
+                writer.commit(window, {NODE: digest.proof()})
+            with server.connect(name) as connection:
+                asked = connection.execute("SELECT pg_total_relation_size(%s)", [NODE])
+                return int(asked.fetchone()[0])
+    finally:
+        server.remove()
+
+
 def _round(url: str, count: int, number: int, found: Found) -> None:
     given = list(_trades(f"S{number}", count))
     engine = sa.create_engine(url.replace("://", "+psycopg://", 1), poolclass=sa.StaticPool)
