@@ -304,7 +304,7 @@ def test_a_bad_zip_is_one_line_and_the_days_before_it_stay(loopback, tmp_path, w
     line = rf"error: binance BTCUSDT: {said.replace('{url}', re.escape(url))}\n"
     assert re.fullmatch(line, err), err
     folder = tmp_path / "data" / "trades" / "binance" / "BTCUSDT"
-    assert [path.name for path in folder.iterdir()] == ["2024-03-01.csv"]
+    assert [path.name for path in folder.glob("*.*")] == ["2024-03-01.csv"]
     loopback.put(KEY.format(SECOND), ZIP)
     loopback.put(f"{KEY.format(SECOND)}.CHECKSUM", checksum(ZIP))
     assert werks("run", file, "--quiet") == (0, "", "")
@@ -402,12 +402,12 @@ def test_a_full_disk_for_rows_to_be_sorted_is_one_line(market, small, monkeypatc
 
 
 def test_a_full_disk_for_the_ledger_is_one_line(market, small):
-    (small / "fill").write_bytes(bytes(900_000))
+    (small / "fill").write_bytes(bytes(880_000))
     text = PIPELINE.replace("{root}/werks.db", f"{small}/werks.db")
     code, out, err = werks("run", market.file(text=text), "--quiet")
     assert (code, out) == (1, "")
     assert (
-        err == f"error: {small}/werks.db: the ledger cannot be written: database or disk is full\n"
+        err == f"error: {small}/werks.db: the ledger cannot be opened: database or disk is full\n"
     )
     assert leftovers(market.root) == []
     (small / "fill").unlink()
@@ -460,7 +460,8 @@ def test_a_limit_for_files_is_one_line(market):
             '"bybit.trades"',
             '"bybit.trade"',
             'sources.trades.type: the plugin "bybit" has no source "trade"; it has: bybit.trades,'
-            " bybit.candles, bybit.open_interest, bybit.funding, bybit.instruments;"
+            " bybit.candles, bybit.open_interest, bybit.funding, bybit.instruments,"
+            " bybit.quotes, bybit.liquidations;"
             ' did you mean "bybit.trades"?',
         ),
         (

@@ -100,7 +100,7 @@ def files(market):
 LOCAL = ["feather", "parquet", "csv", "rotating", "sqlite", "shared"]
 
 
-@pytest.mark.parametrize("name", ["parquet", "rotating", "shared"])
+@pytest.mark.parametrize("name", ["rotating", "shared"])
 def test_a_kill_loses_and_doubles_nothing(market, name):
     storm(market, name, 1, {}, files(market))
 

@@ -250,7 +250,9 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(market):
     check(market, file, MIDNIGHT + 7 * HOUR)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    "seed", [1, *[pytest.param(n, marks=pytest.mark.long) for n in range(2, 12)]]
+)
 def test_a_storm_loses_and_doubles_nothing(market, seed):
     until = MIDNIGHT + 8 * HOUR
     storm = Storm(seed, market.server, market.rest, ["/trades"])

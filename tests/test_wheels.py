@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DISTRIBUTIONS = {
     "core": ("werks", {"aggregate", "bars", "checks", "filter", "inline", "log", "processes"}),
-    "sinks": ("werks_sinks", {"csv", "feather", "parquet", "sqlite"}),
+    "sinks": (
+        "werks_sinks",
+        {"csv", "feather", "memory", "parquet", "postgres", "s3", "sqlite"},
+    ),
     **{
         f"plugins/{path.name}": (f"werks_{path.name}", {path.name})
         for path in sorted((ROOT / "plugins").iterdir())

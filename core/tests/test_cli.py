@@ -22,7 +22,9 @@ COMMANDS = [
     "audit",
     "chart",
     "check",
+    "compact",
     "describe",
+    "export",
     "gaps",
     "new",
     "plan",
@@ -30,6 +32,8 @@ COMMANDS = [
     "repair",
     "run",
     "status",
+    "top",
+    "upload",
     "verify",
 ]
 TEXT = """

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from werks.errors import DataError, MessageError
-from werks.wire import decimals, epoch, iso, ticks, utc
+from werks.wire import decimals, epoch, iso, texts, ticks, utc
 
 URL = "https://x.test/trades"
 NOON = 1_704_110_400_000_000_000  # 2024-01-01 12:00
@@ -153,3 +155,70 @@ def test_a_datetime_is_cut_to_the_microsecond():
 def test_the_taker_bought_sold_or_is_unknown():
     rules = ticks([True, False, None])
     assert (rules.tolist(), rules.dtype.name) == ([1, -1, 0], "int8")
+
+
+@pytest.mark.parametrize("how", [{}, {"rounded": True}])
+def test_text_and_numbers_beside_each_other_are_the_same_as_text_alone(how):
+    mixed = ["1.5", 2, None, Decimal("0.25"), "-3"]
+    column = decimals(mixed, 2, URL, "price", **how)
+    assert column.equals(decimals(["1.5", "2", None, "0.25", "-3"], 2, URL, "price", **how))
+
+
+def test_a_word_among_numbers_is_named_with_its_row():
+    with pytest.raises(DataError, match=rf"^{URL}: row 3: price cannot be 'x'"):
+        decimals([1, Decimal("2.5"), "x"], 2, URL, "price")
+
+
+@pytest.mark.parametrize("wrong", ["1704110400", None, 1_704_110_400.0, [1_704_110_400]])
+def test_what_is_no_whole_number_is_no_time_and_named_with_its_row(wrong):
+    with pytest.raises(DataError, match=rf"^{URL}: row 2: the timestamp cannot be "):
+        epoch([NOON // 10**9, wrong], 10**9, URL)
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_truth_is_no_time(row):
+    times = [NOON // 10**9, NOON // 10**9]
+    times[row] = True
+    with pytest.raises(DataError, match=rf"^{URL}: row {row + 1}: timestamp 1 is not a time"):
+        epoch(times, 10**9, URL)
+
+
+@pytest.mark.parametrize("time", [2**63, -(2**63) - 1])
+def test_a_time_beyond_64_bits_is_refused_beside_good_ones(time):
+    with pytest.raises(DataError, match="too great"):
+        epoch([NOON, time], 1, URL)
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-01-01T12:00:00+01:00Z", "2024-01-01T12:00:00 Z", "2024-01-01T12:00:00.Z"]
+)
+def test_a_time_that_only_ends_as_one_is_named_with_its_row(text):
+    with pytest.raises(MessageError, match=rf"^{URL}: row 2: .* is not a time in UTC"):
+        iso(["2024-01-01T12:00:00.5Z", text], URL)
+
+
+@pytest.mark.parametrize("year", ["1677", "2263", "1600", "2600"])
+def test_a_year_that_nanoseconds_do_not_hold_is_named_with_its_row(year):
+    with pytest.raises(MessageError, match=rf"^{URL}: row 2: '{year}-"):
+        iso(["2024-01-01T12:00:00Z", f"{year}-06-01T00:00:00Z"], URL)
+
+
+@pytest.mark.parametrize("digits", range(1, 10))
+def test_times_are_exact_whichever_way_they_are_written(digits):
+    part = f"{123_456_789 // 10 ** (9 - digits):0{digits}}"
+    text = f"2024-01-01T12:00:00.{part}"
+    wanted = [NOON + int(part.ljust(9, "0"))]
+    assert iso([f"{text}Z"], URL).tolist() == iso([text], URL).tolist() == wanted
+
+
+def test_the_taker_is_told_by_plain_truths_too():
+    rules = ticks([True, False, True])
+    assert (rules.tolist(), rules.dtype.name) == ([1, -1, 1], "int8")
+    assert ticks(np.array([True, False]).tolist()).flags.writeable
+
+
+def test_numbers_of_json_stay_as_they_were_written():
+    written = b'[1.50,-2e-3,0,"x",null,[1,\n2]]'
+    tokens = msgspec.json.decode(written, type=list[msgspec.Raw])
+    assert texts(tokens[:-1]) == ["1.50", "-2e-3", "0", '"x"', "null"]
+    assert texts(tokens) == ["1.50", "-2e-3", "0", '"x"', "null", "[1,\n2]"]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         WerksError,
     )
     from .hookspecs import hookimpl
-    from .pipeline import Graph, Plan, Report, load, run
+    from .pipeline import Graph, Plan, Report, Until, load, run
     from .schema import Scales
 
 __version__ = "0.1.0"
@@ -52,6 +52,7 @@ _HOMES = {
     "SinkError": "errors",
     "Stream": "components",
     "UnavailableError": "errors",
+    "Until": "pipeline",
     "WerksError": "errors",
     "Window": "components",
     "blocks": "archive",
@@ -86,6 +87,7 @@ __all__ = [
     "SinkError",
     "Stream",
     "UnavailableError",
+    "Until",
     "WerksError",
     "Window",
     "__version__",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -41,16 +42,16 @@ def decimals(
     DataError names the row of what is no number or has more digits than `scale`; with `rounded`,
     such a number is rounded half-even instead (for floats with noise, as candles have them).
     """
-    texts = _texts(values)
-    kind, longest = pa.decimal128(_DIGITS, scale), pc.max(pc.binary_length(texts)).as_py() or 0
+    written = _texts(values)
+    kind, longest = pa.decimal128(_DIGITS, scale), pc.max(pc.binary_length(written)).as_py() or 0
     try:
         if longest < _DIGITS:
-            return texts.cast(kind)
+            return written.cast(kind)
     except pa.ArrowInvalid:
         pass  # rounded or said below, with the row
     try:
         if rounded and longest < _DIGITS:
-            exact = texts.cast(_WIDE)
+            exact = written.cast(_WIDE)
             return pc.round(exact, scale, "half_to_even").cast(kind)
     except pa.ArrowInvalid:
         pass
@@ -62,6 +63,14 @@ def decimals(
                 what = f"{column} {value} has more than {scale} digits after the point"
                 raise DataError(f"{name}: row {row}: {what}; update the plugin")
     return pa.array(found, pa.decimal128(_DIGITS, scale))
+
+
+def texts(tokens: Sequence[msgspec.Raw]) -> list[str]:
+    """Return JSON's tokens of numbers as they were written."""
+    joined = b"\n".join(tokens).decode("ascii", "replace").split("\n")
+    if len(joined) == len(tokens):
+        return joined
+    return [bytes(each).decode("ascii", "replace") for each in tokens]  # a list over some lines
 
 
 def _texts(values: Sequence[Number | None]) -> pa.Array:

@@ -1,5 +1,6 @@
 """The peers' own environments: werks' environment stays clean, and a peer may lack without harm."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from place import Place
 _WANTED = {
     "frames": ["numpy", "pandas", "polars", "pyarrow"],
     "ccxt": ["ccxt"],
+    "cryptofeed": ["cryptofeed==2.4.1"],  # the last one for Python 3.11
     "mlfinpy": ["mlfinpy", "numpy<2", "scikit-learn"],
 }
 
@@ -38,7 +40,7 @@ def python(place: Place, name: str) -> tuple[Path | None, str]:
 
 
 def _versions(found: Path, name: str) -> str:
-    names = [wanted.split("<")[0] for wanted in _WANTED[name]]
+    names = [re.split("[<=]", wanted)[0] for wanted in _WANTED[name]]
     code = f"from importlib.metadata import version\nfor n in {names}: print(n, version(n))"
     done = subprocess.run([found, "-c", code], capture_output=True, text=True, check=True)
     return ", ".join(done.stdout.strip().splitlines())

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import live
 import memory
 import processes
 import read
@@ -19,8 +20,9 @@ _READ = [200_000, 1_000_000, 5_000_000]
 _MEMORY = [5_000_000, 20_000_000]
 _PROCESSES = 5_000_000
 _VERIFIED = 1_000_000
+_FRAMES = 10_000
 _LOOPS, _BARS = 200_000, 1_000_000
-_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "verify", "sinks")
+_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "live", "verify", "sinks")
 
 
 def _given() -> argparse.Namespace:
@@ -50,6 +52,8 @@ def main() -> None:
             rest.run(place, rounds)
         elif what == "sinks":
             sinks.run(place, (rows or [_VERIFIED])[0], rounds)
+        elif what == "live":
+            live.run(place, (rows or [_FRAMES])[0], rounds)
         elif what == "verify":
             verify.run(place, (rows or [_VERIFIED])[0], rounds)
         else:

@@ -271,6 +271,17 @@ def upload(file: Path, plugins: tuple[Path, ...]) -> None:
 
 
 @main.command()
+@click.argument("file", type=_FILE)
+@_PLUGIN
+@_JSON
+def top(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
+    """Show how the live run of FILE is doing; 1 if nothing answers."""
+    from .top import top_file
+
+    sys.exit(top_file(file, plugins, as_json))
+
+
+@main.command()
 @click.argument("path", type=_FILE)
 @click.option("--html", type=_FILE, help="Write the chart as one page that needs no network, too.")
 @click.option("--node", help="Show the bars of this node only.")

@@ -17,9 +17,10 @@ from ..errors import ConfigError, PluginError
 from ..options import moment, nearest, structure, unknown
 from ..plugins import DOORS, Plugins
 from .beside import Beside
-from .nodes import Config, Node, Settings, SourceNode, is_pattern
+from .frames import Frames
+from .nodes import Config, Node, Settings, SourceNode, address, is_pattern
 
-__all__ = ["Config", "Node", "Settings", "SourceNode", "is_pattern", "read"]
+__all__ = ["Config", "Node", "Settings", "SourceNode", "address", "is_pattern", "read"]
 
 # The doors that a run can go through so far; the others are offered by plugins for later versions.
 WALKED = ("archive", "rest", "snapshot", "live")
@@ -186,13 +187,16 @@ class _Reading:
         type_ = options.pop("type")
         classes = self._classes(f"{where}.type", "source", type_)
         listed = "werks_snapshots" in classes
+        frames = Frames.taken(options, "werks_feeds" in classes)
+        self._found(where, frames.problems)
         symbols = self._symbols(where, options.pop("symbols", ["*"] if listed else None))
         # A list is of now and of no other day; what is only heard begins now.
         heard = set(classes) == {"werks_feeds"} or options.get("via") == ["live"]
+        heard = heard or frames.replay is not None
         today = self.now.date() if listed or heard else None
         start = self._moment(f"{where}.start", options.pop("start", today), required=True)
         stop = self._moment(f"{where}.stop", options.pop("stop", None))
-        via, verify = options.pop("via", None), options.pop("verify", False)
+        via, verify = options.pop("via", frames.via), options.pop("verify", False)
         if start and stop and stop <= start:
             self.problems.append((f"{where}.stop", f"{stop:%Y-%m-%d} is not after start"))
         doors = self._doors(where, classes, via, options)
@@ -201,13 +205,13 @@ class _Reading:
         beside = Beside(self.plugins, type_, options)
         candles = self._candles(where, beside, verify)
         instruments = None
-        if any(map(is_pattern, symbols)):
+        if any(map(is_pattern, symbols)) and frames.replay is None:
             instruments = doors.get("snapshot") or beside.find("instruments", "werks_snapshots")
             if instruments is None:
                 problem = "the plugin lists no instruments: name each symbol"
                 self.problems.append((f"{where}.symbols", problem))
         given = (type_, symbols, start.date(), stop, doors, options, candles, instruments)
-        return SourceNode(name, *given)
+        return SourceNode(name, *given, frames.record, frames.replay)
 
     def _candles(self, where: str, beside: Beside, verify: Any) -> Any:
         """Return what a source is compared with, None if it need not be."""

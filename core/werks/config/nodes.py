@@ -10,6 +10,25 @@ import attrs
 from ..plugins import Plugins
 
 
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of `127.0.0.1:9464` or `[::1]:9464`; ValueError if it is neither."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    is_port = port.isascii() and port.isdigit() and int(port) < 1 << 16
+    if not bare or not is_port or (":" in bare) != (bare != host) or set(bare) & set("/[] "):
+        raise ValueError(f'host:port is expected, such as "127.0.0.1:9464", not "{text}"')
+    return bare, int(port)
+
+
+def _watch(_: Any, field: Any, value: str) -> None:
+    try:
+        port = address(value)[1] if value else None
+    except ValueError as error:
+        raise ValueError(f"{field.name}: {error}") from error
+    if port == 0:
+        raise ValueError(f"{field.name}: port 0 stands for any: name one that can be found")
+
+
 @attrs.frozen
 class Settings:
     """The table [pipeline]."""
@@ -28,6 +47,8 @@ class Settings:
     repair_within: float = attrs.field(default=60.0, validator=attrs.validators.ge(0))
     reconnect_after: float = attrs.field(default=1.0, validator=attrs.validators.gt(0))
     spool_limit: int = attrs.field(default=10_000_000_000, validator=attrs.validators.ge(0))
+    replay_speed: float = attrs.field(default=0.0, validator=attrs.validators.ge(0))
+    watch: str = attrs.field(default="", validator=_watch)
 
 
 @attrs.frozen
@@ -52,7 +73,8 @@ class SourceNode:
 
     `stop` is exclusive; None goes on for ever. `doors` holds a component for each door that a run
     goes through. `candles` is what its minutes are compared with, None if they are not. A symbol
-    with `*` or `?` in it stands for all that `instruments` lists and that look so.
+    with `*` or `?` in it stands for all that `instruments` lists and that look so. `record` is the
+    folder for what connections bring, `replay` the one that stands in for connections.
     """
 
     name: str
@@ -64,6 +86,8 @@ class SourceNode:
     options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     candles: Any = None
     instruments: Any = None
+    record: Path | None = None
+    replay: Path | None = None
 
     @property
     def door(self) -> Any:
@@ -77,8 +101,10 @@ class SourceNode:
 
     @property
     def is_live(self) -> bool:
-        """Whether it goes on for ever, by a websocket."""
+        """Whether it goes on for ever, by a websocket, or replays what has come by one."""
         feed = self.doors.get("live")
+        if self.replay is not None:
+            return True
         return self.stop is None and feed is not None and not getattr(feed, "off", "")
 
     @property

@@ -2,6 +2,8 @@
 
 from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Item, Told
 from .listener import Listener, Manner, connect
+from .recording import Recording
+from .replaying import Player, Replay
 
 __all__ = [
     "Arrived",
@@ -12,6 +14,9 @@ __all__ = [
     "Item",
     "Listener",
     "Manner",
+    "Player",
+    "Recording",
+    "Replay",
     "Told",
     "connect",
 ]

@@ -1,6 +1,7 @@
 """What connections tell the pipeline: rows and events, in one bounded queue."""
 
 import queue
+import time
 from collections.abc import Iterator
 
 import attrs
@@ -68,6 +69,10 @@ class Inbox:
 
     def __len__(self) -> int:
         return self._queue.qsize()
+
+    def clock(self) -> float:
+        """Return seconds that only go forward."""
+        return time.monotonic()
 
     def take(self, seconds: float) -> Iterator[Item]:
         """Yield what is there, waiting so long for the first item at the most."""

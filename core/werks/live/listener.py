@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -23,6 +24,7 @@ from ..components import (
 from ..errors import DataError, MessageError, RateLimitError, UnavailableError, WerksError
 from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Told
 from .line import Line
+from .recording import Tape
 
 # How long rows are gathered before they are handed on, and how many at the most.
 _LINGER = 0.05
@@ -42,11 +44,11 @@ Keep = Callable[[str, bytes, str], None]
 class Manner:
     """How a connection is handled; `keep` takes messages that cannot be read, with the reason.
 
-    `record` is given each message as it came, with our clock in nanoseconds and the connection.
+    `record` gives each connection, by its number, a tape for all messages as they came.
     """
 
     keep: Keep
-    record: Callable[[int, int, bytes], None] | None = None
+    record: Callable[[int], Tape] | None = None
     clock: Callable[[], int] = time.time_ns
     pause: float = 1.0
 
@@ -65,6 +67,7 @@ class Listener(threading.Thread):
         self.messages = 0
         # When a message came last, by our clock, once all rows up to it are handed on.
         self.heard = 0
+        self._tape = self._manner.record(number) if self._manner.record else None
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -90,8 +93,17 @@ class Listener(threading.Thread):
                 wait = self._session()
                 failed = 1 if time.monotonic() - began > _GOOD else failed + 1
                 pause = max(wait, self._pause(failed))
+        except OSError as error:  # every other one has become an UnavailableError
+            self._inbox.put(Failed(self.number, WerksError(f"it cannot be recorded: {error}")))
         except Exception as error:  # of a plugin, or of ours: the pipeline has to know
             self._inbox.put(Failed(self.number, error))
+        finally:
+            self._end_tape()
+
+    def _end_tape(self) -> None:
+        if self._tape is not None:
+            with suppress(OSError):  # it is told when it is written to
+                self._tape.close()
 
     def _pause(self, failed: int) -> float:
         """Return how long to wait: not at all, then 1, 2, 4 … 30 s, give or take a fifth."""
@@ -108,14 +120,18 @@ class Listener(threading.Thread):
         except UnavailableError as error:
             self._tell_end(error)
             return error.wait if isinstance(error, RateLimitError) else 0.0
+        why = ""
         try:
             _Session(self, line).hold()
         except WerksError as error:
+            why = str(error)
             self._tell_end(error)
             return error.wait if isinstance(error, RateLimitError) else 0.0
         finally:
             self.since = 0.0
             line.close()
+            if self._tape is not None:
+                self._tape.ended(self._manner.clock(), why)
         return 0.0
 
     def _tell_end(self, error: WerksError) -> None:
@@ -131,16 +147,25 @@ class _Session:
         self._feed, self._manner, self._inbox = of._feed, of._manner, of._inbox
         self._talk: Conversation = self._feed.converse(of._http, tuple(of.symbols))
         self._unacked = set(of.symbols)
+        self._tape = of._tape
         self._waiting = self._received = 0
         now = time.monotonic()
         self._began = self._heard = self._pinged = self._flushed = now
 
     def hold(self) -> None:
         """Subscribe and listen until the connection ends, which is an error, or is told to."""
+        if self._tape is not None:
+            self._tape.opened(self._manner.clock(), self._of.symbols)
         for text in self._talk.opened():
             self._send(text)
         self._of.since = time.monotonic()
         self._inbox.put(Connected(self._of.number, tuple(self._of.symbols)))
+        try:
+            self._listen()
+        finally:
+            self._flush(at_once=True)  # what came before the end counts
+
+    def _listen(self) -> None:
         while not self._of._over.is_set() and self._of.symbols:
             messages = self._line.receive(_LINGER if self._waiting else _IDLE)
             if messages:
@@ -150,7 +175,6 @@ class _Session:
             if not self._waiting:
                 self._of.heard = self._received
             self._look_after()
-        self._flush(at_once=True)
 
     def _send(self, text: str) -> None:
         self._line.send(text)
@@ -159,14 +183,14 @@ class _Session:
             time.sleep(1.0 / pace)
 
     def _take(self, messages: Sequence[bytes]) -> None:
-        received, record = self._manner.clock(), self._manner.record
+        received, tape = self._manner.clock(), self._tape
         self._received = received
         hear = self._talk.heard
         for message in messages:
             if not message:
                 continue
-            if record is not None:
-                record(received, self._of.number, message)
+            if tape is not None:
+                tape.message(received, message)
             try:
                 events = hear(message, received)
             except MessageError as error:
@@ -217,6 +241,8 @@ class _Session:
 
     def _look_after(self) -> None:
         """Ping when it is time; end what is silent or was not acknowledged."""
+        if self._tape is not None:
+            self._tape.flush()
         now = time.monotonic()
         text, every = self._feed.ping or ("", _KEEP_ALIVE)
         if now - self._pinged > every:

@@ -114,8 +114,11 @@ def _merged(files: Iterable[File]) -> list[File]:
 
 
 def looked_up(source: SourceNode, http: Http) -> SourceNode:
-    """Return a source with each pattern replaced by the symbols that look so."""
-    if not source.patterns:
+    """Return a source with each pattern replaced by the symbols that look so.
+
+    A replay asks nobody: it has the symbols that were recorded.
+    """
+    if not source.patterns or source.replay is not None:
         return source
     listed: Any = source.instruments.read(http)
     names = sorted(set(listed["symbol"].cast("string").to_pylist()))

@@ -1,6 +1,5 @@
 """Live sources: what connections bring goes through lanes into windows, for ever."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
@@ -17,13 +16,16 @@ from ..live import (
     Failed,
     Inbox,
     Item,
+    Replay,
     Told,
 )
 from .doors import looked_up
+from .figures import Watched, follow, watched
 from .graph import Branch, Graph
 from .lane import Hole
 from .livesource import LiveSource
 from .mark import entry
+from .replayed import prepared, replay
 from .report import Report
 from .streaming import Streaming, Turned
 from .until import LiveFigures, Until
@@ -34,18 +36,20 @@ _TICK = 0.1
 class Listening:
     """All live sources of a pipeline, in the thread of the caller."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, until: Until) -> None:
+    def __init__(self, graph: Graph, ledger: Ledger, until: Until, inbox: Inbox | Replay) -> None:
         self._graph, self._ledger, self._until = graph, ledger, until
         self._settings = graph.config.settings
         self._hooks = graph.config.plugins.manager.hook
-        self._inbox = Inbox()
+        self._inbox = inbox
         self._sources: list[LiveSource] = []
         self.errors: list[tuple[str, WerksError]] = []
         self.figures: dict[Stream, LiveFigures] = {}
+        self._watched: Watched | None = None
 
     def run(self, branches: Iterable[Branch]) -> None:
         """Listen until it is over; what came is committed then, and what is open written apart."""
         with ExitStack() as stack:
+            self._watched = watched(self._settings, self._ledger, self._until.clock, stack)
             try:
                 for branch in branches:
                     self._begin(branch, stack)
@@ -65,15 +69,17 @@ class Listening:
         source.connect(self._inbox, 1000 * len(self._sources))
 
     def _listen(self, is_over: Callable[[], bool]) -> None:
-        due = time.monotonic() + self._settings.commit_every
+        due = self._inbox.clock() + self._settings.commit_every
         while not is_over():
             # Taken before the inbox is emptied: all rows up to then are in it.
             heard = [source.heard() for source in self._sources]
             for item in self._inbox.take(_TICK):
                 self._hear(item)
             self._poll(heard)
-            if time.monotonic() >= due:
-                due = time.monotonic() + self._settings.commit_every
+            if self._watched is not None:
+                self._watched.show(self._sources, self.figures)
+            if self._inbox.clock() >= due:
+                due = self._inbox.clock() + self._settings.commit_every
                 self._commit()
                 for source in self._sources:
                     source.renew(self._inbox)
@@ -105,13 +111,15 @@ class Listening:
             self._ledger.told(exchange, item.connection, "connected", "")
             for stream in source.named(item.symbols):
                 stream.lane.connected = True
+                self.figures[stream.stream].opened(item.connection)
                 self._hooks.werks_connected(stream=stream.stream)
         elif isinstance(item, Disconnected):
             self._ledger.told(exchange, item.connection, "disconnected", item.why)
             for stream in source.named(item.symbols):
-                stream.lane.connected = False
+                figures = self.figures[stream.stream]
+                figures.ended(item.connection, item.why)
+                stream.lane.connected = figures.connected
                 stream.lane.doubt(f"the connection was lost ({item.why})")
-                self.figures[stream.stream].reconnects += 1
                 self._hooks.werks_disconnected(stream=stream.stream, reason=item.why)
         elif isinstance(item, Told):
             self._ledger.told(exchange, item.connection, item.what, item.why)
@@ -121,11 +129,12 @@ class Listening:
                 else:
                     refused = UnavailableError(f"{stream.stream}: refused: {item.why}")
                     self.errors.append((str(stream.stream), refused))
+                    self.figures[stream.stream].refused = item.why
         elif isinstance(item, Failed):
             raise item.error
 
     def _poll(self, heard: Sequence[Mapping[str, int]]) -> None:
-        now, clock = self._until.clock(), time.monotonic()
+        now, clock = self._until.clock(), self._inbox.clock()
         for source, alive in zip(self._sources, heard, strict=True):
             for symbol, stream in source.streams.items():
                 for what in stream.poll(now, clock, alive.get(symbol, 0)):
@@ -138,6 +147,8 @@ class Listening:
         gap = source.gap(stream, hole)
         self._ledger.found([gap])
         self.figures[stream.stream].holes += 1
+        if self._watched is not None:
+            self._watched.found()
         window = Window(stream.stream.exchange, stream.stream.symbol, gap.day)
         cause = f"{gap.cause}: {gap.evidence}"
         self._hooks.werks_gap_found(stream=stream.stream, window=window, cause=cause)
@@ -148,7 +159,7 @@ class Listening:
         self._ledger.done(made.record, made.commits, made.marks, made.minutes)
         self._ledger.go_on({stream.stream: None})
         window = Window(stream.stream.exchange, stream.stream.symbol, done.task.day)
-        told = attrs.asdict(done) | {"holes": done.holes, "door": "live"}
+        told = attrs.asdict(done) | {"holes": done.holes, "door": source.task.task.via}
         self._hooks.werks_window_done(stream=stream.stream, window=window, done=told)
 
     def _commit(self) -> None:
@@ -161,10 +172,7 @@ class Listening:
                     continue
                 if mark is not None:
                     marks[stream.stream] = mark.text()
-                figures, last = self.figures[stream.stream], stream.lane.known.last
-                figures.rows, figures.waits = stream.rows, stream.lane.waits or stream.stuck
-                figures.last_time = last.time
-                figures.last_id = max(last.ids, default="")
+                follow(stream, self.figures[stream.stream])
             source.require_room()
         if marks:
             self._ledger.go_on(marks)
@@ -179,11 +187,22 @@ def go_on(graph: Graph, ledger: Ledger, http: Http, given: tuple[Report, Until])
             for branch in graph.branches
             if branch.source.is_live and any(branch.sinks.values())
         ]
-        listening = Listening(graph, ledger, until)
-        report.live = listening.figures
-        listening.run(branches)
-        report.errors += listening.errors
+        replayed = [branch for branch in branches if branch.source.replay is not None]
+        if replayed:
+            tapes = replay(replayed, graph.config.settings.replay_speed)
+            replayed = [prepared(branch, tapes, ledger) for branch in replayed]
+            by_tape = attrs.evolve(until, clock=tapes.now)
+            _listen(Listening(graph, ledger, by_tape, tapes), replayed, report)
+        heard = [branch for branch in branches if branch.source.replay is None]
+        if heard:
+            _listen(Listening(graph, ledger, until, Inbox()), heard, report)
     except KeyboardInterrupt:
         report.stopped = True
     except WerksError as error:
         report.errors.append(("live", error))
+
+
+def _listen(listening: Listening, branches: Sequence[Branch], report: Report) -> None:
+    listening.figures = report.live  # of all sources, and of what an interrupt leaves
+    listening.run(branches)
+    report.errors += listening.errors

@@ -10,7 +10,7 @@ from ..components import File, Stream
 from ..errors import SinkError
 from ..http import Http
 from ..ledger import Gap, Ledger
-from ..live import Arrived, Inbox, Listener, Manner, connect
+from ..live import Arrived, Inbox, Listener, Manner, Player, Recording, Replay, connect
 from .day import Given
 from .graph import Branch, Graph
 from .knowledge import Chain, Knowledge
@@ -18,6 +18,7 @@ from .lane import Hole, Lane, Rule
 from .past import Asking
 from .patient import Patient
 from .place import Place
+from .replayed import recording
 from .streaming import LiveTask, Mark, Streaming, today
 from .task import Task, midnight
 from .unnumbered import Unnumbered
@@ -38,6 +39,8 @@ class LiveSource:
         settings = graph.config.settings
         self.feed = branch.source.doors["live"]
         self.exchange: str = self.feed.exchange
+        self._player: Player | None = None
+        self._replay: Replay | None = None
         self.task = LiveTask(*_task(branch, graph), int(until.grace * 1e9))
         self._http = stack.enter_context(Http(settings.tries, quarantine=settings.quarantine))
         self._keep, self._patience = self._http.keep, settings.repair_within
@@ -77,7 +80,10 @@ class LiveSource:
         text = ledger.live(stream)
         mark = Mark.of(text) if text else None
         prints = self.task.task.prints.fingerprints
-        if mark is not None and not mark.fits(day, prints, self.writers):
+        # A replay begins at its beginning, and nothing but a replay goes on behind one.
+        if mark is not None and not (
+            mark.door == self.task.task.via == "live" and mark.fits(day, prints, self.writers)
+        ):
             mark = None
         chain = Chain(known, self._branch, stream, min(source.start, day))
         yesterday = ledger.window(stream, day - timedelta(days=1))
@@ -105,19 +111,31 @@ class LiveSource:
     @property
     def listens(self) -> bool:
         """Whether any connection is kept."""
-        return any(each.is_alive() for each in self._listeners)
+        replays = self._replay is not None and not self._replay.is_over
+        return replays or any(each.is_alive() for each in self._listeners)
 
-    def connect(self, inbox: Inbox, base: int) -> None:
+    def connect(self, inbox: Inbox | Replay, base: int) -> None:
         """Begin to listen; connections are numbered from `base` on."""
-        manner = Manner(self._keep, clock=self._clock, pause=self._pause)
+        source = self._branch.source
+        if isinstance(inbox, Replay):
+            self._replay = inbox
+            self._player = Player(self.feed, base, (self._http, self._keep))
+            inbox.play(recording(source), self._player)
+            return
+        record = None
+        if source.record is not None:
+            record = Recording(source.record, self.exchange, source.type).tape
+        manner = Manner(self._keep, record, self._clock, self._pause)
         self._given = (self._http, manner)
         self._next = base
         symbols = list(self.streams)
         self._listeners = connect(self.feed, symbols, inbox, self._given, base)
         self._next = base + len(self._listeners)
 
-    def renew(self, inbox: Inbox) -> None:
+    def renew(self, inbox: Inbox | Replay) -> None:
         """Replace connections that the exchange will soon cut; both are heard for a while."""
+        if isinstance(inbox, Replay):
+            return
         for each in list(self._listeners):
             if each.is_old:
                 new = Listener(self._next, self.feed, each.symbols, inbox, self._given)
@@ -147,6 +165,8 @@ class LiveSource:
 
     def heard(self) -> dict[str, int]:
         """Return when each symbol's connection has shown last that it lives, in ns."""
+        if self._player is not None:
+            return dict(self._player.heard)
         return {symbol: each.heard for each in self._listeners for symbol in each.symbols}
 
     def named(self, symbols: Iterable[str]) -> list[Streaming]:
@@ -189,7 +209,7 @@ def _task(branch: Branch, graph: Graph) -> tuple[Task, dict[str, tuple[str, ...]
         schemas=branch.schemas,
         sinks={n.name: n.component for n in graph.config.of("sink") if n.name in used},
         streams=(),
-        via="live",
+        via="live" if branch.source.replay is None else "replay",
         state=settings.state,
         pipeline=settings.name,
         prints=branch.prints,

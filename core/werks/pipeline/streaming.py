@@ -50,6 +50,7 @@ class Mark:
     receipts: Mapping[str, Receipt]
     prints: Mapping[str, str]
     began: Mapping[str, str]
+    door: str = "live"
 
     def text(self) -> str:
         """Return it as JSON."""
@@ -206,6 +207,7 @@ class Streaming:
             receipts,
             {node: self._task.prints.fingerprints[node] for node in self._day.digests},
             self._began,
+            self._task.via,
         )
 
     def end(self) -> None:

@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from werks.components import Acked, Event, Refused, Restart
 from werks.errors import MessageError
+from werks.heard import Columns, batches
 
 from .days import Market
-from .feed_rows import Columns, batches
 
 URLS: Mapping[Market, str] = {
     "spot": "wss://stream.binance.com:9443",

@@ -201,10 +201,10 @@ class Session:
 
     def counted(self, number: int | None) -> Sequence[Event]:
         """Return what the number of a message tells: each that is left out was of any symbol."""
-        if number is None or number <= self._number:  # it comes again, or late
-            return ()
         if number == self._number + 1:
             self._number = number
+            return ()
+        if number is None or number <= self._number:  # it comes again, or late
             return ()
         missing, self._number = number - self._number - 1, number
         why = f"{missing} messages before number {number} of the connection are missing"

@@ -13,13 +13,13 @@ import msgspec
 import pyarrow as pa
 
 from werks.components import Continuity, Http, option
+from werks.heard import Heard, flush
 from werks.options import duration
 from werks.schema import schema
 
 from . import feed, rest
 from .candles import Candle, Candles, Interval, name_of, rows
 from .feed_frames import Listening
-from .heard import Heard, flush
 
 _SETTLED = Candles.settled // timedelta(microseconds=1) * 1000
 _one = msgspec.json.Decoder(Candle).decode

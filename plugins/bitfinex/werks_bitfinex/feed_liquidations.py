@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from werks.components import Continuity, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, ticks
 
 from . import feed, rest
 from .feed_frames import Listening
-from .heard import Heard, flush
 
 _SCHEMA = schema("LIQUIDATION", rest.SCALES)
 _KEY = "liq:global"

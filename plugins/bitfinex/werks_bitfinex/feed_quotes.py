@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from werks.components import Continuity, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import decimals, epoch
+from werks.wire import decimals, epoch, texts
 
 from . import feed, rest
 from .feed_frames import Listening
-from .heard import Heard, flush, texts
 
 _SCHEMA = schema("QUOTE", rest.SCALES)
 

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from werks.components import Continuity, Http, option
 from werks.errors import DataError, MessageError
+from werks.heard import Heard, flush
 from werks.schema import schema
 
 from . import feed, funding, open_interest, rest
 from .feed_frames import Listening
-from .heard import Heard, flush
 from .status import Status
 
 _decode = msgspec.json.Decoder(Status).decode

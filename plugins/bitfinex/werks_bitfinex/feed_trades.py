@@ -17,11 +17,11 @@ import pyarrow as pa
 from werks import amounts
 from werks.components import Continuity, Event, Http, option
 from werks.errors import MessageError
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import decimals, epoch, ticks
+from werks.wire import decimals, epoch, texts, ticks
 
 from . import feed, rest
-from .heard import Heard, flush, texts
 
 _SCHEMA = schema("TRADE", rest.SCALES)
 _TWICE = ("te", "tu")
@@ -142,7 +142,8 @@ class Trading:
         if isinstance(trade, _Trade):
             number = frame.fourth
             if channel is not None and frame.what in _TWICE:
-                channel.take(trade, received)
+                if trade.id not in channel.ids:  # half of them are there
+                    channel.take(trade, received)
                 return self._session.counted(number)
         else:
             number = trade

@@ -95,7 +95,6 @@ def test_index_ticks_are_no_trades():
         told("update", "trade", "XBTUSD", ROW),
         told("insert", "trade", "XBTUSD", {**ROW, "symbol": "ETHUSD"}),
         told("vanish", "trade", "XBTUSD", ROW),
-        told("insert", "trade", "XBTUSD", {**ROW, "price": "many"}),
         told("insert", "gossip"),
         '{"error":{"message":"Invalid leavesQty","name":"HTTPError"}}',
         "PONG",
@@ -110,6 +109,8 @@ def test_an_odd_message_is_an_error(message):
     "wrong",
     [
         {"price": "NaN"},
+        {"price": "many"},
+        {"price": [1, 2]},
         {"timestamp": "soon"},
         {"size": 1.5},
         {"side": "Left"},

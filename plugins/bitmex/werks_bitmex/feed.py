@@ -98,7 +98,8 @@ class Table(msgspec.Struct, gc=False):
 def inserted(message: Any) -> Sequence[Any] | None:
     """Return the rows of a table that only grows; those of a partial are past."""
     if message.action == "insert":
-        return list(message.data)
+        rows: Sequence[Any] = message.data
+        return rows
     return () if message.action == "partial" else None
 
 
@@ -151,13 +152,15 @@ class Conversation:
         if taken is None:
             raise self._unread(message, f"nothing is known of {told.action} in this table")
         if told.action == "partial":
-            self._begun.update([told.filter.symbol] if told.filter.symbol else self.symbols)
+            named = {told.filter.symbol} if told.filter.symbol else self._asked
+            self._begun |= named & self._asked
             if self.channel.table == INSTRUMENT:
                 self._learn(message)
-        for row in taken:
-            if row.symbol not in self._asked:
-                raise self._unread(message, f"{row.symbol!r:.40} was not asked for")
         begun = [row for row in taken if row.symbol in self._begun]
+        if len(begun) < len(taken):
+            for row in taken:
+                if row.symbol not in self._asked:
+                    raise self._unread(message, f"{row.symbol!r:.40} was not asked for")
         self._heard += begun
         self._received += [received] * len(begun)
         return ()
@@ -168,12 +171,7 @@ class Conversation:
         MessageError names a row that cannot be one: it is let go, and the others come with the next
         call.
         """
-        pairs = list(zip(self._heard, self._received, strict=True))
-        late = self.channel.contracts
-        waiting = [pair for pair in pairs if late and pair[0].symbol not in self._contracts]
-        ready = [pair for pair in pairs if not late or pair[0].symbol in self._contracts]
-        self._heard, self._received = [row for row, _ in waiting], [time for _, time in waiting]
-        heard, received = [row for row, _ in ready], [time for _, time in ready]
+        heard, received = self._ready()
         build = self.channel.build(self._contracts)
         made, error = batches(heard, received, build, self.channel.url)
         if error is not None:
@@ -181,6 +179,19 @@ class Conversation:
             raise error
         made, self._made = [*self._made, *made], []
         return made
+
+    def _ready(self) -> tuple[list[Any], list[int]]:
+        """Take what can become rows: what waits for its contract stays."""
+        heard, received = self._heard, self._received
+        self._heard, self._received = [], []
+        if not self.channel.contracts or self._contracts.keys() >= self._asked:
+            return heard, received
+        ready: tuple[list[Any], list[int]] = ([], [])
+        for row, time in zip(heard, received, strict=True):
+            rows, times = ready if row.symbol in self._contracts else (self._heard, self._received)
+            rows.append(row)
+            times.append(time)
+        return ready
 
     def _answered(self, message: str | bytes, why: str) -> Sequence[Event]:
         """Return what a text says that is no message of our table; MessageError if nothing."""

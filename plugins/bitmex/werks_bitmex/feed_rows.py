@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -21,15 +22,14 @@ def batches(
     heard: Sequence[Any], received: Sequence[int], build: Build, url: str
 ) -> tuple[list[pa.RecordBatch], MessageError | None]:
     """Return the batches, rows in order, and what was wrong with the rows that were left out."""
-    places: dict[str, list[int]] = {}
-    for place, row in enumerate(heard):
-        places.setdefault(row.symbol, []).append(place)
+    symbols = [row.symbol for row in heard]
+    moments = np.array(received, np.int64)
     found: list[pa.RecordBatch] = []
     wrong: list[str] = []
-    for symbol, of_it in places.items():
-        moments = np.array([received[place] for place in of_it], np.int64)
-        rows = [heard[place] for place in of_it]
-        found += _built(symbol, rows, moments, (build, url, wrong))
+    for symbol in dict.fromkeys(symbols):
+        of_it = np.array([each == symbol for each in symbols])
+        rows = heard if of_it.all() else list(compress(heard, of_it))
+        found += _built(symbol, rows, moments[of_it], (build, url, wrong))
     if not wrong:
         return found, None
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

@@ -1,7 +1,7 @@
 """BitMEX's trades, as they happen."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -13,29 +13,32 @@ import pyarrow as pa
 
 from werks.components import Continuity, Http, option
 from werks.schema import times
-from werks.wire import Times, iso
+from werks.wire import Times, iso, texts
 
 from . import feed
 from .columns import EXCHANGE, SCHEMA, Nameless, trades
-from .feed_rows import Number
 from .text import Rows
 
 _NUMBERS = ("size", "price", "grossValue", "homeNotional", "foreignNotional")
 _INDEX = "Referential"
+_NONE = msgspec.Raw(b"null")
 
 
 class Trade(msgspec.Struct, gc=False):
-    """A row of the table `trade`; an index tick has no id, a settlement no side."""
+    """A row of the table `trade`, its numbers as they are written.
+
+    An index tick has no id, a settlement no side.
+    """
 
     timestamp: str
     symbol: str
-    size: Number
-    price: Number | None = None
+    size: msgspec.Raw
+    price: msgspec.Raw = _NONE
     side: str | None = None
     trdMatchID: str | None = None  # noqa: N815  (these are BitMEX's names)
-    grossValue: Number | None = None  # noqa: N815
-    homeNotional: Number | None = None  # noqa: N815
-    foreignNotional: Number | None = None  # noqa: N815
+    grossValue: msgspec.Raw = _NONE  # noqa: N815
+    homeNotional: msgspec.Raw = _NONE  # noqa: N815
+    foreignNotional: msgspec.Raw = _NONE  # noqa: N815
     trdType: str | None = None  # noqa: N815
 
 
@@ -90,8 +93,9 @@ class TradesFeed:
 
 def _take(message: Trades) -> Sequence[Any] | None:
     """Return what was inserted, without index ticks."""
-    rows = feed.inserted(message)
-    return rows and [row for row in rows if row.trdType != _INDEX]
+    if message.action != "insert":
+        return feed.inserted(message)
+    return [row for row in message.data if row.trdType != _INDEX]
 
 
 def _moments(rows: Sequence[Any], url: str) -> pa.Array:
@@ -100,14 +104,16 @@ def _moments(rows: Sequence[Any], url: str) -> pa.Array:
 
 def _rows(rows: Sequence[Any], url: str) -> Rows:
     """Return rows as the columns of text that the other doors have."""
-    columns = {name: _texts(map(attrgetter(name), rows)) for name in _NUMBERS}
+    columns = {name: _written(list(map(attrgetter(name), rows))) for name in _NUMBERS}
     columns["side"] = [row.side or "" for row in rows]
     columns["trdMatchID"] = [row.trdMatchID or "" for row in rows]
-    if any(row.trdType for row in rows):
-        columns["trdType"] = [row.trdType or "Regular" for row in rows]
+    kinds = [row.trdType or "Regular" for row in rows]
+    if set(kinds) != {"Regular"}:
+        columns["trdType"] = kinds
     block = {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
     return Rows(url, np.arange(1, len(rows) + 1), pa.record_batch(block))
 
 
-def _texts(numbers: Iterable[Number | None]) -> list[str]:
-    return ["" if number is None else str(number) for number in numbers]
+def _written(tokens: Sequence[msgspec.Raw]) -> list[str]:
+    found = texts(tokens)
+    return ["" if text == "null" else text for text in found] if "null" in found else found

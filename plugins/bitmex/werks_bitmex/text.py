@@ -19,6 +19,7 @@ from werks.schema import times
 # `2018-12-05D00:00:25`; a fraction of up to nine digits may follow (nine until 2024, since then
 # nine, six or none).
 _SECONDS = 19
+_DIGITS = 38
 _TIME = pa.timestamp("ns")
 
 
@@ -48,9 +49,15 @@ class Rows:
 
     def rounded(self, column: str, digits: int) -> pa.Array:
         """Return a column of any decimal text, half-even rounded to so many digits."""
+        kind = pa.decimal128(38, digits)
+        try:
+            if (pc.max(pc.binary_length(self[column])).as_py() or 0) < _DIGITS:
+                return self[column].cast(kind)
+        except pa.ArrowInvalid:
+            pass  # there is something to be rounded, or said below
         # Floats of the archive have up to 17 digits and may be as small as 1e-08: 36 hold them all.
         exact = self.typed(column, pa.decimal256(76, 36))
-        return pc.round(exact, digits, "half_to_even").cast(pa.decimal128(38, digits))
+        return pc.round(exact, digits, "half_to_even").cast(kind)
 
     def moments(self, column: str) -> pa.Array:
         """Return times such as `2018-12-05D00:00:25.948313000` as a timestamp column, exactly."""

@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from werks.components import Acked, Event, Refused
 from werks.errors import MessageError
-
-from .feed_rows import Columns, batches
+from werks.heard import Columns, batches
 
 URL = "wss://stream.bybit.com"
 URL_HELP = "another address of the websocket, such as of a country; empty for Bybit's own"

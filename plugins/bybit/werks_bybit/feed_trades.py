@@ -118,12 +118,14 @@ class TradesFeed:
         ids = [row.id for row in rows]
         if not all(ids):
             raise DataError(f"{name}: the trade has no id")
-        return {
+        made = {
             **_common(rows, name, self.market),
             "trade_id": pa.array(ids, pa.string()),
             "tick_rule": ticks([row.side == "Buy" for row in rows]),
-            "flag": pa.array([row.flag for row in rows], pa.string()),
         }
+        if any(row.is_block or row.is_rpi for row in rows):
+            made["flag"] = pa.array([row.flag for row in rows], pa.string())
+        return made
 
 
 @attrs.frozen

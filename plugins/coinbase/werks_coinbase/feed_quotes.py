@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from werks.components import Continuity, Event, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, iso
 
 from . import feed, rest
-from .heard import Heard, flush
 
 _SCHEMA = schema("QUOTE", rest.SCALES)
 

@@ -9,10 +9,10 @@ import msgspec
 import pyarrow as pa
 
 from werks.components import Continuity, Event, Http, Missed, option
+from werks.heard import Heard, flush
 from werks.schema import schema
 
 from . import feed, rest
-from .heard import Heard, flush
 from .trades import rows
 
 # A heartbeat may overtake the trade that it tells of.

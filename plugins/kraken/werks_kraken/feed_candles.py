@@ -13,12 +13,12 @@ import msgspec
 import pyarrow as pa
 
 from werks.components import Continuity, Event, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import decimals, epoch, iso
+from werks.wire import decimals, epoch, iso, texts
 
 from . import feed
 from .candles import MINUTES, MOST, Candles, Interval
-from .heard import Heard, flush, texts
 from .symbols import EXCHANGE, SCALES
 
 _HEADS = feed.heads("ohlc")

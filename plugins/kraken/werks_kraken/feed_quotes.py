@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from werks.components import Continuity, Event, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import Times, decimals, epoch, iso
+from werks.wire import Times, decimals, epoch, iso, texts
 
 from . import feed
-from .heard import Heard, flush, texts
 from .symbols import EXCHANGE, SCALES
 
 _HEADS = feed.heads("ticker")

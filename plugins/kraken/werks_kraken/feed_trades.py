@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from werks import amounts
 from werks.components import Continuity, Event, Http, option
+from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, ticks
+from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, texts, ticks
 
 from . import feed
-from .heard import Heard, flush, texts
 from .symbols import EXCHANGE, SCALES
 
 _HEADS = feed.heads("trade")

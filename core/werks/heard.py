@@ -1,20 +1,104 @@
-"""Batches of one symbol each, out of payloads that were heard of many symbols."""
+"""What was heard on a connection becomes rows, one symbol a batch.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+What a plugin's websocket parsers share: rows of all symbols are built at once and then cut, for the
+columns of a batch cost as much as those of some hundred rows. What was heard is kept by symbol
+(`Heard`, `flush`) or in the order in which it came (`batches`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Protocol
 
+import attrs
 import numpy as np
 import pyarrow as pa
 
-from werks.errors import DataError, MessageError
-from werks.schema import batch, times, word
-from werks.wire import Times
+from .errors import DataError, MessageError
+from .schema import batch, times, word
+from .wire import Times
 
+# Makes rows of what was heard, which an error calls by a symbol, and when (ns since 1970).
+Build = Callable[[Sequence[Any], str, Sequence[int]], pa.RecordBatch]
 # Payloads of many symbols, and when they came, as columns; the address is for errors. `exchange`,
 # `symbol` and `received` come besides.
 Columns = Callable[[Sequence[Any], Times, str], dict[str, Any]]
 _SHOWN = 200
+
+
+@attrs.define(eq=False)
+class Heard:
+    """What was heard of a symbol since the last flush, and the last that was flushed.
+
+    `wrong` is what no row could be made of the last time.
+    """
+
+    symbol: str
+    kept: list[Any] = attrs.field(factory=list, init=False)
+    received: list[int] = attrs.field(factory=list, init=False)
+    flushed: Any = attrs.field(default=None, init=False)
+    wrong: list[Any] = attrs.field(factory=list, init=False)
+
+    @property
+    def last(self) -> Any:
+        """What was heard last; None if there is nothing yet."""
+        return self.kept[-1] if self.kept else self.flushed
+
+    def clear(self) -> None:
+        """Forget all but the last."""
+        self.flushed = self.last
+        self.kept, self.received = [], []
+
+    def sift(self, build: Build) -> list[str]:
+        """Take out what no row can be made of, and return why."""
+        kept, received = self.kept, self.received
+        self.kept, self.received, self.wrong = [], [], []
+        return self._sifted(kept, received, build)
+
+    def _sifted(self, kept: list[Any], received: list[int], build: Build) -> list[str]:
+        """Keep what rows can be made of; where that fails, each half is tried for itself."""
+        if not kept:
+            return []
+        try:
+            build(kept, self.symbol, received)
+        except (DataError, MessageError) as error:
+            half = len(kept) // 2
+            if half:
+                first = self._sifted(kept[:half], received[:half], build)
+                return first + self._sifted(kept[half:], received[half:], build)
+            self.wrong += kept
+            return [str(error)]
+        self.kept += kept
+        self.received += received
+        return []
+
+
+def flush(heard: Iterable[Heard], build: Build) -> list[pa.RecordBatch]:
+    """Return what was heard as rows, one symbol a batch, and forget it.
+
+    MessageError where numbers or times are none: they are taken out, and what is left comes with
+    the next call.
+    """
+    full = [each for each in heard if each.kept]
+    if not full:
+        return []
+    kept = [each for part in full for each in part.kept]
+    received = [at for part in full for at in part.received]
+    try:
+        rows = build(kept, full[0].symbol, received)
+    except (DataError, MessageError) as error:
+        wrong = [why for part in full for why in part.sift(build)]
+        raise MessageError("; ".join(wrong[:3]) or str(error)) from error
+    if len(full) == 1:
+        full[0].clear()
+        return [rows]
+    place, batches, start = rows.schema.get_field_index("symbol"), [], 0
+    for part in full:
+        cut = rows.slice(start, len(part.kept))
+        start += len(cut)
+        symbol = word(part.symbol, len(cut))
+        batches.append(cut.set_column(place, rows.schema.field(place), symbol))
+        part.clear()
+    return batches
 
 
 class Manner(Protocol):
