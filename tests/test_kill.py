@@ -72,7 +72,9 @@ def storm(market, kills: int, executor: str) -> None:
         assert rows(market.root / "rows.db") == quiet_rows
 
 
-@pytest.mark.parametrize(("executor", "kills"), [("inline", 1), ("processes", 1)])
+@pytest.mark.parametrize(
+    ("executor", "kills"), [("inline", 1), pytest.param("processes", 2, marks=pytest.mark.long)]
+)
 def test_a_killed_run_started_again_ends_with_identical_files(market, executor, kills):
     storm(market, kills, executor)
 

@@ -100,7 +100,9 @@ def files(market):
 LOCAL = ["feather", "parquet", "csv", "rotating", "sqlite", "shared"]
 
 
-@pytest.mark.parametrize("name", ["rotating", "shared"])
+@pytest.mark.parametrize(
+    "name", ["shared", *[pytest.param(n, marks=pytest.mark.long) for n in ("rotating", "parquet")]]
+)
 def test_a_kill_loses_and_doubles_nothing(market, name):
     storm(market, name, 1, {}, files(market))
 

@@ -82,7 +82,16 @@ def test_a_wheel_holds_its_package_only(wheels, name):
     assert f"{package}/py.typed" in zipfile.ZipFile(wheel).namelist()
 
 
-@pytest.mark.parametrize("name", DISTRIBUTIONS)
+_SOME = ("core", "sinks", "plugins/sim", "plugins/binance")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in _SOME else [pytest.mark.long])
+        for name in DISTRIBUTIONS
+    ],
+)
 def test_a_wheel_works_in_a_fresh_environment(wheels, name, tmp_path):
     package, plugins = DISTRIBUTIONS[name]
     programs = environment(tmp_path, wheels, package.replace("_", "-"))

@@ -16,7 +16,7 @@ OLD = sample("trades", rows=10, seed=9)
 A, B = sample("trades", rows=30), sample("trades", rows=20, seed=3)
 
 
-@pytest.fixture(params=[5, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
+@pytest.fixture(params=[12, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
 def every(request):
     return request.param
 

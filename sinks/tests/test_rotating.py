@@ -47,7 +47,9 @@ class TestPacked(SinkTests):
 
 
 class TestLive(rules.SegmentRules):
-    @pytest.fixture(params=["20 KB", "1 GB", "1h"])
+    @pytest.fixture(
+        params=["20 KB", *[pytest.param(each, marks=pytest.mark.long) for each in ("1 GB", "1h")]]
+    )
     def sink(self, tmp_path, request):
         return Csv(path=tmp_path / "data", rotate=request.param)
 

@@ -93,7 +93,12 @@ def require_mended(way, path, packing, step, time, expected):
 
 
 each_step = pytest.mark.parametrize(
-    ("packing", "step"), [(packing, step) for packing in STEPS for step in STEPS[packing]]
+    ("packing", "step"),
+    [
+        pytest.param(packing, step, marks=[] if packing else [pytest.mark.long])
+        for packing in STEPS
+        for step in STEPS[packing]
+    ],
 )
 
 
@@ -139,7 +144,7 @@ def kill_at_random(way, path, times):
     return known
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["live", pytest.param("history", marks=pytest.mark.long)])
 def test_kills_at_random_moments_are_mended(way, tmp_path, undisturbed):
     finished(way, tmp_path, "gz", kill_at_random(way, tmp_path, 5))
     require_whole(tmp_path, way, "gz", undisturbed(way, "gz"))

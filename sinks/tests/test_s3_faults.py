@@ -415,7 +415,7 @@ def killed_at_random_moments(s3_options, path, times):
 def test_runs_killed_at_random_moments_leave_what_an_undisturbed_one_does(
     s3_options, stored, undisturbed, path
 ):
-    killed_at_random_moments(s3_options, path, times=5)
+    killed_at_random_moments(s3_options, path, times=2)
     assert stored() == undisturbed
     assert left(path) == []
 

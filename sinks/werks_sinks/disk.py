@@ -147,10 +147,24 @@ class Aside:
         raise AssertionError
 
 
+def _lives(name: str) -> bool:
+    """Tell whether the process that a hidden file is named after is there, on this machine."""
+    process = name.rsplit(".", 2)[1].partition("-")[0]
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _sweep(target: Path) -> None:
     """Remove hidden files of a target that no process holds: a crashed run left them."""
     for name in os.listdir(target.parent):  # noqa: PTH208  (a path a name would cost more)
         if name.startswith(f".{target.name}.") and name.endswith(".tmp"):
+            if _lives(name):  # between making the file and locking it, perhaps
+                continue
             path = target.with_name(name)
             with suppress(OSError), path.open("rb") as file:  # held, or already gone
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -178,10 +178,9 @@ def _streams(streams: list[Plain]) -> "Table":
         name = f"{each['exchange']} {each['symbol']} {each['component'].rpartition('.')[2]}"
         lag = "" if each["lag"] is None else f"{each['lag']:,.1f}"
         counts = [f"{each[what]:,}" for what in ("held", "gaps_open", "reconnects")]
-        rate, last = f"{each['rows_per_second']:,.0f}", Text(_short(each["last_id"] or ""))
-        state = _colored(_state(each), "flows")
-        row = (f"{each['rows']:,}", rate, lag, last, *counts)
-        table.add_row(Text(one_line(name)), *row, state)
+        rates = [f"{each['rows']:,}", f"{each['rows_per_second']:,.0f}", lag]
+        last, state = Text(_short(each["last_id"] or "")), _colored(_state(each), "flows")
+        table.add_row(Text(one_line(name)), *rates, last, *counts, state)
     return table
 
 
