@@ -13,7 +13,7 @@ demo: .venv/ready
 	$(BIN)/werks chart demo/data --html demo/chart.html
 
 test: lint
-	$(BIN)/python -m pytest -q -m "not long" -n 2
+	$(BIN)/python -m pytest -q -m "not long" -n 2 --dist worksteal
 
 # Many kills and fuzzing; takes several minutes.
 test-long: lint

@@ -203,7 +203,7 @@ def follow(market, file, until, speed=20_000, storm=None):
         stop.set()
         return count(market.root / "rows.db") >= market.whole
 
-    report = market.run(file, Over(there))
+    report = market.run(file, Over(there, 1.0 if storm is None else 3.0))
     stop.set()
     graph = load(file)
     ledger = Ledger(graph.config.settings.state, graph.config.settings.name)

@@ -151,6 +151,7 @@ def test_a_replay_gives_the_rows_of_the_live_run_and_the_same_bytes_each_time(ma
     assert {gap[0].symbol for gap in gaps(one)} == {gap[0].symbol for gap in gaps(live)}
 
 
+@pytest.mark.long
 def test_any_speed_gives_the_same_bytes_and_takes_its_time(market):
     recorded(market, MIDNIGHT + 3 * HOUR, [market.server.drop])
     one, _ = replayed(market, "one")

@@ -11,6 +11,9 @@ import pytest
 
 from werks.testing.sink import DAY, SCHEMAS, prove, sample
 
+# Runs into each sink are killed in `make test` as well: tests/test_kill_sinks.py.
+pytestmark = pytest.mark.long
+
 CHILD = Path(__file__).with_name("kill_child.py")
 OLD = sample("trades", rows=10, seed=9)
 A, B = sample("trades", rows=30), sample("trades", rows=20, seed=3)

@@ -15,6 +15,9 @@ import pytest
 from werks.errors import SinkError
 from werks_sinks.csv import Csv
 
+# Runs into each sink are killed in `make test` as well: tests/test_kill_sinks.py.
+pytestmark = pytest.mark.long
+
 CHILD = Path(__file__).with_name("growing_child.py")
 _spec = spec_from_file_location("growing_child", CHILD)
 child = module_from_spec(_spec)

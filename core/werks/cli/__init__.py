@@ -141,7 +141,7 @@ def repair(file: Path, plugins: tuple[Path, ...], as_json: bool) -> None:
 def verify(
     file: Path, plugins: tuple[Path, ...], every: bool, sink: str | None, as_json: bool
 ) -> None:
-    """Compare what FILE has read with candles, or a sink with its receipts."""
+    """Compare FILE with candles, or a sink with its receipts."""
     if sink is not None:
         from .prove import prove_sink
 
