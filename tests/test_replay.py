@@ -168,6 +168,7 @@ def test_any_speed_gives_the_same_bytes_and_takes_its_time(market):
     assert tree(one.parent / "data") == tree(two.parent / "data") == tree(slow.parent / "data")
 
 
+@pytest.mark.long
 def test_a_replay_into_the_same_folder_begins_anew(market):
     recorded(market, MIDNIGHT + 3 * HOUR, [])
     file, _ = replayed(market, "one")
@@ -244,6 +245,7 @@ def test_a_recorded_capture_of_binance_is_replayed_whole(tmp_path):
     assert trees[0] == trees[1]
 
 
+@pytest.mark.long
 def test_a_recorder_that_is_killed_loses_at_most_the_last_flush(market):
     file = market.file(more=f'via = ["live"]\nrecord = "{market.root}/frames"', text=LIVE_ONLY)
     market.play(MIDNIGHT + 40 * HOUR, SPEED)

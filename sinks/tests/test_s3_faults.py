@@ -149,6 +149,7 @@ def test_commits_do_not_wait_again_for_a_store_that_was_just_away(make, s3_way):
     writer.close()
 
 
+@pytest.mark.long
 def test_an_outage_takes_retry_for_once_and_then_only_short_questions(make, s3_way):
     s3_way.mode = 503
     writer = make(retry_for=2.0).open(SCHEMAS)  # which takes them
@@ -161,6 +162,7 @@ def test_an_outage_takes_retry_for_once_and_then_only_short_questions(make, s3_w
     writer.close()
 
 
+@pytest.mark.long
 def test_what_was_sent_is_trusted_while_the_store_cannot_be_asked(make, s3_way, caplog):
     writer = make().open(SCHEMAS)
     receipts = {day: commit(writer, day) for day in DAYS}
@@ -387,6 +389,7 @@ def test_no_secret_is_in_any_text(make, s3_way, caplog, stored):
     assert not any(servers.SECRET in text for text in texts)
 
 
+@pytest.mark.long
 def test_two_runs_that_send_the_same_windows_leave_whole_objects(
     s3_options, stored, undisturbed, tmp_path
 ):
@@ -412,6 +415,7 @@ def killed_at_random_moments(s3_options, path, times):
     subprocess.run(call, check=True, stdout=subprocess.PIPE, timeout=60)
 
 
+@pytest.mark.long
 def test_runs_killed_at_random_moments_leave_what_an_undisturbed_one_does(
     s3_options, stored, undisturbed, path
 ):
@@ -428,6 +432,7 @@ def test_many_kills(s3_options, stored, undisturbed, path):
         assert left(path) == []
 
 
+@pytest.mark.long
 def test_a_run_killed_while_it_sends_a_large_file_sends_it_again(
     make, s3_options, s3_way, stored, path
 ):

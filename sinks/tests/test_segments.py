@@ -120,6 +120,7 @@ def test_words_may_change_from_segment_to_segment(tmp_path):
         assert stored["side"].to_pylist() == [word for text in texts for word in text]
 
 
+@pytest.mark.long
 def test_a_segment_torn_at_any_byte_is_cut_off(tmp_path):
     sink = Feather(path=tmp_path / "data")
     live = sink._folder.segments(DAY, "trades")
