@@ -12,7 +12,6 @@ import pytest
 
 from werks.ledger import Ledger
 from werks.pipeline import Until, load, run
-from werks.pipeline.proving import prove
 from werks.testing import LoopbackSocket, Storm
 from werks_sim import Course, Exchange, Words
 
@@ -138,17 +137,7 @@ class Over:
         )
 
 
-def proofs(file, sink):
-    """Return what a sink holds, by node and symbol: rows and the hash over all windows."""
-    graph = load(file)
-    ledger = Ledger(graph.config.settings.state, graph.config.settings.name)
-    found = list(prove(graph, ledger, sink))
-    ledger.close()
-    assert [(each.node, each.problems) for each in found if each.problems] == []
-    return {(each.node, each.symbol): (each.rows, each.sums) for each in found}
-
-
-def rows(file, sink, node, symbol, begin, end):
+def rows(file, sink, node, symbol):
     """Return all rows of a node, window by window, as they were written."""
     graph = load(file)
     component = graph.sink(sink)
@@ -220,8 +209,8 @@ def check(market, file, until):
     for sink, nodes in (("files", ("trades", "ticks", "minutes", "dollars")), ("db", ("trades",))):
         for node in nodes:
             for symbol in SYMBOLS:
-                ours = rows(file, sink, node, symbol, 0, until)
-                theirs = rows(quiet, sink, node, symbol, 0, until)
+                ours = rows(file, sink, node, symbol)
+                theirs = rows(quiet, sink, node, symbol)
                 assert plain(ours) == plain(theirs), (sink, node, symbol)
 
 

@@ -110,7 +110,7 @@ def plain(table):
 
 def bars(file, node, symbol):
     """Return the rows of a node but the last ones: which are still open depends on the stop."""
-    found = plain(rows(file, "files", node, symbol, 0, 0))
+    found = plain(rows(file, "files", node, symbol))
     return [row for row in found if row["timestamp"] < MIDNIGHT + 3 * HOUR]
 
 
@@ -139,7 +139,7 @@ def test_a_replay_gives_the_rows_of_the_live_run_and_the_same_bytes_each_time(ma
     assert tree(one.parent / "data") == tree(two.parent / "data")
     assert any("_receipts" in name for name in tree(one.parent / "data"))
     for symbol in SYMBOLS:
-        ours, theirs = (rows(file, "files", "trades", symbol, 0, 0) for file in (one, live))
+        ours, theirs = (rows(file, "files", "trades", symbol) for file in (one, live))
         assert len(theirs) > 100
         assert ours["received"].null_count == 0
         assert plain(ours) == plain(theirs)
@@ -239,7 +239,7 @@ def test_a_recorded_capture_of_binance_is_replayed_whole(tmp_path):
         file.write_text(BINANCE.format(root=root, **given))
         assert run(load(file)).errors == []
         trees.append(tree(root / "data"))
-        found = rows(file, "files", "trades", "BTCUSDT", 0, 0)
+        found = rows(file, "files", "trades", "BTCUSDT")
         assert len(found) == 3144
         assert format(exact(found, "size"), "f").startswith("103.85966")
     assert trees[0] == trees[1]

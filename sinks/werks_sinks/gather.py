@@ -32,7 +32,7 @@ class Gathered:
             self._keep(head)
             yield from self.rest()
         if start < len(batch):
-            self._keep(_owned(batch.slice(start)))
+            self._keep(owned(batch.slice(start)))
 
     def rest(self) -> Iterator[pa.RecordBatch]:
         """Yield all rows that wait, if there are any, as one batch."""
@@ -160,7 +160,7 @@ def _is_constant(column: pa.Array, word: str) -> bool:
     return bool(pc.all(pc.equal(column, word).fill_null(False), min_count=0).as_py())
 
 
-def _owned(batch: pa.RecordBatch) -> pa.RecordBatch:
+def owned(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch that keeps no much larger one in memory."""
     if batch.get_total_buffer_size() <= 2 * batch.nbytes:
         return batch

@@ -1,7 +1,6 @@
 """Rows of one node and window in memory, in batches of about one size."""
 
 from collections import Counter, deque
-from typing import Any
 
 import attrs
 import numpy as np
@@ -9,6 +8,8 @@ import pyarrow as pa
 
 from werks.components import Proof, Window
 from werks.schema import nanoseconds
+
+from .gather import owned
 
 _ROWS = 1 << 16
 
@@ -60,7 +61,7 @@ class Held:
     def add(self, batch: pa.RecordBatch) -> None:
         """Put rows behind those that are there."""
         for start in range(0, len(batch), _ROWS):
-            self._merge(_owned(batch.slice(start, _ROWS)))
+            self._merge(owned(batch.slice(start, _ROWS)))
 
     def evict(self, until: int) -> None:
         """Let go of the first rows, up to those of a time and with them."""
@@ -70,7 +71,7 @@ class Held:
             left = int(later.argmax()) if later.any() else len(batch)
             self.gone += left
             if left < len(batch):
-                self._batches.appendleft(self._counted(_owned(batch.slice(left))))
+                self._batches.appendleft(self._counted(owned(batch.slice(left))))
 
     def drop(self) -> None:
         """Let go of the first batch, and count its rows as dropped."""
@@ -83,7 +84,7 @@ class Held:
         while self.rows and self.position > position:
             batch = self._pop_last()
             if self.position < position:
-                self._put(_owned(batch.slice(0, position - self.position)))
+                self._put(owned(batch.slice(0, position - self.position)))
         self.gone = position - self.rows
 
     def _merge(self, batch: pa.RecordBatch) -> None:
@@ -141,10 +142,3 @@ def between(
 
 def _time(batch: pa.RecordBatch, row: int) -> int:
     return int(nanoseconds(batch["timestamp"])[row])
-
-
-def _owned(batch: pa.RecordBatch) -> Any:
-    """Return a batch that keeps no much larger one in memory."""
-    if batch.get_total_buffer_size() <= 2 * batch.nbytes:
-        return batch
-    return pa.concat_batches([batch])

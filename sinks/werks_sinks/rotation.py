@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from werks.options import duration
 
+from .sizes import size
+
 Ints = npt.NDArray[np.int64]
 
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) *(B|[KMGT]i?B)", re.IGNORECASE)
-_UNITS = ("b", "kb", "mb", "gb", "tb")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
 _EPOCH = date(1970, 1, 1)
 # 1970-01-05, the first Monday: widths of days and more are counted from there.
@@ -92,8 +93,8 @@ def rotation(text: str, zone: str) -> Rotation | None:
     if found := _CLOCK.fullmatch(text):
         hour, minute, second = (int(part or 0) for part in found.groups())
         return ByClock(time(hour, minute, second), where)
-    if found := _SIZE.fullmatch(text):
-        return BySize(_bytes(found[1], found[2].lower()))
+    if _SIZE.fullmatch(text):
+        return BySize(size(text, "rotate"))
     try:
         return ByWidth(duration(text, "rotate"))
     except ValueError as error:
@@ -110,14 +111,6 @@ def place(zone: str) -> tzinfo:
     except (KeyError, ValueError, OSError) as error:
         wanted = 'a name like "UTC" or "Europe/Berlin"'
         raise ValueError(f"zone: {wanted} is expected, not {zone!r}") from error
-
-
-def _bytes(number: str, unit: str) -> int:
-    power = _UNITS.index(unit.replace("i", ""))
-    size = int(float(number) * (1024 if "i" in unit else 1000) ** power)
-    if not size:
-        raise ValueError(f"rotate: a size of a byte or more is expected, not {number} {unit}")
-    return size
 
 
 def _floor(times: Ints, width: int) -> Ints:

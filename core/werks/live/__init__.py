@@ -1,11 +1,12 @@
 """Listening to exchanges: the only room with websockets, and with threads that talk to them."""
 
-from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Item, Told
+from .inbox import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Told
 from .listener import Listener, Manner, connect
 from .recording import Recording
 from .replaying import Player, Replay
 
 __all__ = [
+    "ROOM",
     "Arrived",
     "Connected",
     "Disconnected",

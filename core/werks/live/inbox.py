@@ -52,6 +52,8 @@ class Failed:
 
 
 Item = Arrived | Connected | Disconnected | Told | Failed
+# Connections are numbered by source, with room for all that replace one another.
+ROOM = 1_000_000
 # As many items as are a second of a busy day on all connections; then a connection waits, and the
 # exchange with it.
 _MOST = 10_000

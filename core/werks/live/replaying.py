@@ -10,7 +10,7 @@ import attrs
 
 from ..components import Conversation, Event, Feed, Missed, Refused
 from ..errors import DataError, MessageError
-from .inbox import Arrived, Connected, Disconnected, Item, Told
+from .inbox import ROOM, Arrived, Connected, Disconnected, Item, Told
 from .recorded import Taped, taped
 from .recording import Line, Recording
 
@@ -65,7 +65,7 @@ class Player:
     def _open(self, tape: Taped, symbols: Sequence[str], received: int) -> Iterator[Item]:
         words = self._feed.converse(self._http, symbols)
         list(words.opened())  # the recording has the answers
-        number = self._number + tape.connection % 1000
+        number = self._number + tape.connection % ROOM
         self._talks[tape] = _Talk(number, words, list(symbols), received)
         for symbol in symbols:
             if symbol in self._lost:

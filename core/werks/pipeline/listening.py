@@ -8,8 +8,9 @@ import attrs
 from ..components import Stream, Window
 from ..errors import SinkError, UnavailableError, WerksError
 from ..http import Http
-from ..ledger import Ledger
+from ..ledger import Gap, Ledger
 from ..live import (
+    ROOM,
     Arrived,
     Connected,
     Disconnected,
@@ -31,6 +32,7 @@ from .streaming import Streaming, Turned
 from .until import LiveFigures, Until
 
 _TICK = 0.1
+_LONGEST = 2000
 
 
 class Listening:
@@ -66,7 +68,7 @@ class Listening:
         self._sources.append(source)
         for stream in source.streams.values():
             self.figures[stream.stream] = LiveFigures()
-        source.connect(self._inbox, 1000 * len(self._sources))
+        source.connect(self._inbox, ROOM * len(self._sources))
 
     def _listen(self, is_over: Callable[[], bool]) -> None:
         due = self._inbox.clock() + self._settings.commit_every
@@ -103,7 +105,7 @@ class Listening:
                     self.errors.append((str(stream.stream), error))
 
     def _hear(self, item: Item) -> None:
-        source = self._sources[item.connection // 1000 - 1]
+        source = self._sources[item.connection // ROOM - 1]
         exchange = source.exchange
         if isinstance(item, Arrived):
             source.take(item)
@@ -139,12 +141,12 @@ class Listening:
             for symbol, stream in source.streams.items():
                 for what in stream.poll(now, clock, alive.get(symbol, 0)):
                     if isinstance(what, Hole):
-                        self._found(source, stream, what)
+                        self._found(stream, what)
                     else:
                         self._done(source, stream, what)
 
-    def _found(self, source: LiveSource, stream: Streaming, hole: Hole) -> None:
-        gap = source.gap(stream, hole)
+    def _found(self, stream: Streaming, hole: Hole) -> None:
+        gap = self._gap(stream, hole)
         self._ledger.found([gap])
         self.figures[stream.stream].holes += 1
         if self._watched is not None:
@@ -152,6 +154,17 @@ class Listening:
         window = Window(stream.stream.exchange, stream.stream.symbol, gap.day)
         cause = f"{gap.cause}: {gap.evidence}"
         self._hooks.werks_gap_found(stream=stream.stream, window=window, cause=cause)
+
+    def _gap(self, stream: Streaming, hole: Hole) -> Gap:
+        """Return what is missing of a day, with what the ledger knows of it already."""
+        gap = Gap(stream.stream, stream.day, "ids", hole.cause, hole.evidence, hole.missing, "open")
+        for known in self._ledger.gaps():
+            if (known.stream, known.day, known.kind) == (gap.stream, gap.day, gap.kind):
+                counted = known.missing is not None and gap.missing is not None
+                missing = (known.missing or 0) + (gap.missing or 0) if counted else None
+                evidence = f"{known.evidence}; {gap.evidence}"[:_LONGEST]
+                return attrs.evolve(gap, evidence=evidence, missing=missing)
+        return gap
 
     def _done(self, source: LiveSource, stream: Streaming, turned: Turned) -> None:
         done = turned.done

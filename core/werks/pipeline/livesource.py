@@ -9,12 +9,12 @@ from typing import Any
 from ..components import File, Stream
 from ..errors import SinkError
 from ..http import Http
-from ..ledger import Gap, Ledger
+from ..ledger import Ledger
 from ..live import Arrived, Inbox, Listener, Manner, Player, Recording, Replay, connect
 from .day import Given
 from .graph import Branch, Graph
 from .knowledge import Chain, Knowledge
-from .lane import Hole, Lane, Rule
+from .lane import Lane, Rule
 from .past import Asking
 from .patient import Patient
 from .place import Place
@@ -51,7 +51,6 @@ class LiveSource:
         }
         self._listeners: list[Listener] = []
         self._old: list[tuple[Listener, float]] = []
-        self._gaps: dict[tuple[Stream, Any], Gap] = {}
         known = Knowledge(graph, ledger)
         self.streams = {
             symbol: self._stream(symbol, known, ledger) for symbol in branch.source.symbols
@@ -172,19 +171,6 @@ class LiveSource:
     def named(self, symbols: Iterable[str]) -> list[Streaming]:
         """Return the streams of these symbols."""
         return [self.streams[symbol] for symbol in symbols if symbol in self.streams]
-
-    def gap(self, stream: Streaming, hole: Hole) -> Gap:
-        """Return what is missing of a day, with all that was known before."""
-        key = (stream.stream, stream.day)
-        before = self._gaps.get(key)
-        evidence, missing = hole.evidence, hole.missing
-        if before is not None:
-            evidence = f"{before.evidence}; {evidence}"[:2000]
-            counted = None not in (before.missing, missing)
-            missing = (before.missing or 0) + (missing or 0) if counted else None
-        gap = Gap(stream.stream, stream.day, "ids", hole.cause, evidence, missing, "open")
-        self._gaps[key] = gap
-        return gap
 
     def require_room(self) -> None:
         """Raise SinkError if a sink has failed for so long that no more rows may wait."""
