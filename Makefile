@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PROJECTS := pyproject.toml core/pyproject.toml sinks/pyproject.toml $(PLUGINS:=/pyproject.toml)
+# Hundreds of tests start the command; without compiled modules each start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 PACKAGES := core/werks sinks/werks_sinks $(foreach p,$(PLUGINS),$(p)/werks_$(notdir $(p)))
 
 .PHONY: demo test test-long lint fix bench clean
@@ -40,6 +42,6 @@ clean:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "werks needs Python 3.11 or newer: make PYTHON=python3.12")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt \
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -c constraints.txt \
 	  -e 'core[testing]' -e 'sinks[postgres,s3]' $(PLUGINS:%=-e %) --group dev
 	@touch $@

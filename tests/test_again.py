@@ -197,6 +197,7 @@ def test_repeated_trades_are_left_out_counted_and_said(market):
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
+@pytest.mark.few(1)
 def test_the_ledger_names_door_file_and_sums(market, executor):
     import sqlalchemy as sa
 

@@ -131,6 +131,7 @@ def test_totals_of_all_nodes_of_a_day_are_the_same(written):
     assert len(totals) == 3
 
 
+@pytest.mark.long
 def test_minutes_of_what_was_written_are_the_exchanges(written):
     found = audit(written / "csv", "--online", "-o", "trades_per_day=2000")
     by_node = {Path(each["path"]).parts[-4]: each["candles"] for each in found}
@@ -192,6 +193,7 @@ def header(path: Path) -> list[str]:
         (swap, "not in order"),
     ],
 )
+@pytest.mark.few(12)
 def test_an_altered_row_is_found(written, tmp_path, type_, node, how, said):
     copytree(written / type_ / node / "sim" / "BTCUSD", tmp_path / "BTCUSD")
     path = tmp_path / "BTCUSD" / f"2024-01-02.{type_}"

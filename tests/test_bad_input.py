@@ -142,6 +142,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
+@pytest.mark.few(6)
 def test_a_bad_file_is_one_line_and_the_others_go_on(market, quiet, what):
     body, said = BAD[what]
     url = market.server.put(path_of("BTCUSDT", SECOND), body)
@@ -291,6 +292,7 @@ BAD_ZIPS = {
 
 
 @pytest.mark.parametrize("what", BAD_ZIPS)
+@pytest.mark.few(4)
 def test_a_bad_zip_is_one_line_and_the_days_before_it_stay(loopback, tmp_path, what):
     body, published_sum, said = BAD_ZIPS[what]
     first = zipped(day_text(1709251200000))
@@ -323,6 +325,7 @@ def to(kind: str, folder: str = "{root}") -> str:
 
 
 @pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.few(2)
 def test_a_path_below_a_file_is_one_line(market, kind):
     (market.root / "file").write_text("in the way")
     file = market.file(symbols=SYMBOLS, text=to(kind, "{root}/file"))
@@ -364,6 +367,7 @@ def grown(market: Market, rows: int = 40_000) -> None:
 
 
 @pytest.mark.parametrize("kind", SINKS)
+@pytest.mark.few(2)
 def test_a_full_disk_is_one_line_and_what_was_committed_stays(market, small, kind):
     grown(market)
     file = market.file(text=to(kind, str(small)))

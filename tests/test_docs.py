@@ -257,6 +257,7 @@ def tally(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("executor", ["inline", "processes"])
+@pytest.mark.few(1)
 def test_the_plugin_of_one_file_gives_the_bars_of_its_page(tally, loopback, executor):
     trades, bars = blocks(DOCS / "writing-a-plugin.md", "csv")
     loopback.put("BTC-USD/2024-01-01.csv.gz", gzip.compress(trades.encode()))

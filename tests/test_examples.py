@@ -46,6 +46,7 @@ def demo(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.few(2)
 def test_an_example_is_good(path, tmp_path):
     assert good(werks("check", path, cwd=tmp_path)).startswith(f"{path}: good: ")
     assert list(tmp_path.iterdir()) == []
@@ -125,6 +126,7 @@ def test_a_new_plugin_says_how_it_is_installed(skeleton):
     assert "NAME" not in "".join(p.read_text() for p in skeleton.rglob("*") if p.is_file())
 
 
+@pytest.mark.long
 def test_a_new_plugin_keeps_the_rules_of_an_archive(skeleton):
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],

@@ -143,6 +143,7 @@ def plain(table: pa.Table) -> pa.Table:
 
 @pytest.mark.parametrize("node", ["trades", "minutes", "dollars"])
 @pytest.mark.parametrize("sink", STORES)
+@pytest.mark.few(6)
 def test_every_store_gives_the_same_rows_in_every_format(export, filled, sink, node):
     expected = plain(whole(filled, node))
     assert len(expected) > 50
@@ -228,6 +229,7 @@ def test_the_open_remainder_comes_last_where_it_is_asked_for(export, filled):
 
 
 @pytest.mark.parametrize("sink", STORES)
+@pytest.mark.few(2)
 def test_a_range_is_cut_at_the_nanosecond(export, filled, sink):
     every = stored(filled, "trades", "BTCUSD")
     times = nanoseconds(every["timestamp"].combine_chunks())
@@ -538,6 +540,7 @@ def werks_sinks():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.few(1)
 def test_an_interrupt_leaves_nothing_half_written(tmp_path, number):
     (tmp_path / "slow.py").write_text(SLOW)
     pipeline = PIPELINE.partition("[sinks.")[0].partition("[transforms.")[0]

@@ -133,6 +133,7 @@ class TestDoors:
             ("checksum", "checksum"),
         ],
     )
+    @pytest.mark.few(2)
     def test_a_day_that_the_archive_cannot_give_is_read_by_rest(self, place, quiet, fault, reason):
         report = place.run(faulty(fault))
         assert report.ok
@@ -217,6 +218,7 @@ class TestFaultsOfTheWay:
         return f'archive_url = "{loopback.url}"\nrest_url = "{loopback.url}"'
 
     @pytest.mark.parametrize("fault", ["fail", "cut", "retry"])
+    @pytest.mark.few(1)
     def test_a_fault_of_rest_is_survived(self, place, quiet, loopback, urls, fault):
         if fault == "cut":
             loopback.cut("/trades", 200)
@@ -227,6 +229,7 @@ class TestFaultsOfTheWay:
         assert place.tree() == quiet
 
     @pytest.mark.parametrize("body", [b"<html>busy</html>", b'{"rows": [{"id": 1, ', b"{}", b""])
+    @pytest.mark.few(2)
     def test_a_page_that_cannot_be_read_is_named_and_kept_aside(self, place, loopback, urls, body):
         loopback.swap("/trades", body)
         report = place.run(f'{urls}\nvia = ["rest"]')
@@ -241,6 +244,7 @@ class TestFaultsOfTheWay:
         assert place.gaps() == []
 
     @pytest.mark.parametrize("fault", ["order", "digits"])
+    @pytest.mark.few(1)
     def test_a_page_that_cannot_be_true_is_named_and_kept_aside(self, place, loopback, urls, fault):
         query = {"symbol": "BTCUSD", "limit": "1000", "start": "1704067200000000"}
         _, body, _ = answers(Exchange(trades_per_day=3000))["/trades"](query)

@@ -12,6 +12,10 @@ from operator import itemgetter
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from werks import cli
+from werks.pipeline import load, run
 
 from .conftest import PIPELINE
 
@@ -43,29 +47,28 @@ def text(name: str, **given: str) -> str:
     return f"{before}[sinks.rows]\n{sink}{NODES}"
 
 
-def werks(*words: object) -> subprocess.CompletedProcess[str]:
-    call = [sys.executable, "-m", "werks", *map(str, words)]
-    return subprocess.run(call, capture_output=True, text=True, timeout=100)
-
-
-def run(file: Path) -> None:
-    done = werks("run", file, "--quiet")
-    assert done.returncode == 0, done.stderr
+def started(file: Path) -> subprocess.Popen[str]:
+    call = [sys.executable, "-m", "werks", "run", str(file), "--quiet"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    return subprocess.Popen(call, start_new_session=True, text=True, **quiet)
 
 
 def kill(file: Path, seconds: float) -> None:
-    call = [sys.executable, "-m", "werks", "run", str(file), "--quiet"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(call, start_new_session=True, **quiet) as process:
+    with started(file) as process:
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def again(file: Path) -> None:
+    report = run(load(file))
+    assert report.ok, report.errors
+
+
 def proven(file: Path) -> dict[str, tuple[int, str]]:
     """Return rows and hash of each node, every row read back from the sink."""
-    done = werks("verify", file, "--sink", "rows", "--json")
+    done = CliRunner().invoke(cli.main, ["verify", str(file), "--sink", "rows", "--json"])
     found = json.loads(done.stdout or "[]")
-    assert done.returncode == 0, [each["problems"] for each in found] or done.stderr
+    assert done.exit_code == 0, [each["problems"] for each in found] or done.stderr
     return {each["node"]: (each["rows"], each["hash"]) for each in found}
 
 
@@ -74,7 +77,8 @@ def storm(market, name: str, kills: int, given: dict[str, str], empty) -> None:
     market.publish(days=3, rows=6000)
     file = market.file(text=text(name, **given))
     began = time.monotonic()
-    run(file)
+    with started(file) as whole:
+        assert whole.wait(100) == 0, whole.stderr.read()
     length = time.monotonic() - began
     expected = proven(file)
     assert expected["trades"][0] == 18_000
@@ -82,7 +86,7 @@ def storm(market, name: str, kills: int, given: dict[str, str], empty) -> None:
     for number in range(kills):
         empty(number)
         kill(file, chance.uniform(0.3, 1.0) * length)
-        run(file)
+        again(file)
         assert proven(file) == expected
 
 
@@ -101,7 +105,7 @@ LOCAL = ["feather", "parquet", "csv", "rotating", "sqlite", "shared"]
 
 
 @pytest.mark.parametrize(
-    "name", ["shared", *[pytest.param(n, marks=pytest.mark.long) for n in ("rotating", "parquet")]]
+    "name", ["shared", "rotating", pytest.param("parquet", marks=pytest.mark.long)]
 )
 def test_a_kill_loses_and_doubles_nothing(market, name):
     storm(market, name, 1, {}, files(market))

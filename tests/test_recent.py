@@ -60,6 +60,7 @@ def stored(file, node, symbol):
 
 
 @pytest.mark.parametrize("node", ["trades", "dollars"])
+@pytest.mark.few(1)
 def test_memory_holds_the_rows_that_the_files_hold(file, node):
     graph = load(path := file())
     assert run(graph).errors == []
@@ -101,6 +102,7 @@ def test_other_processes_cannot_write_to_it(file):
     assert all('set executor = "inline"' in str(error) for _, error in report.errors)
 
 
+@pytest.mark.long
 def test_a_thread_may_read_while_the_run_goes_on(file):
     graph = load(file())
     recent, seen, ended = graph.sink("recent"), [], threading.Event()

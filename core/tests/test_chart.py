@@ -237,6 +237,7 @@ class TestTerminal:
         ],
         ids=["one", "three", "day", "threshold", "years"],
     )
+    @pytest.mark.few(2)
     def test_no_line_is_wider_and_no_chart_higher_than_asked(self, given):
         for width in (1, 2, 7, 12, 20, 33, 60, 80, 100, 203):
             for height in (1, 2, 3, 5, 6, 8, 14, 24, 40):

@@ -78,6 +78,7 @@ def tree(folder: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.few(1)
 def test_processes_give_what_one_process_gives(shelf, workers):
     one = report("inline")
     more = report("processes", workers, name="more")

@@ -348,6 +348,7 @@ def long_stream(scale):
 @pytest.mark.parametrize("scale", [1, 10**6, 10**13])
 @pytest.mark.parametrize("overshoot", ["absorb", "carry"])
 @pytest.mark.parametrize(("by", "rows_a_bar"), [("notional", 3), ("volume", 50), ("ticks", 7)])
+@pytest.mark.few(5)
 def test_long_streams(scale, overshoot, by, rows_a_bar):
     """Thousands of rows in a batch, sums within 64 bits and far beyond."""
     rows = long_stream(scale)

@@ -39,6 +39,7 @@ class TestCsv(SinkTests):
         return read(path, SCHEMAS[node]) if path.exists() else None
 
 
+@pytest.mark.few(1)
 class TestCsvSpelledOtherwise(SinkTests):
     @pytest.fixture(params=["gz", "zst", "zip"])
     def sink(self, tmp_path, request):

@@ -84,6 +84,7 @@ def test_a_receipt_holds_while_the_file_has_its_size(sink, target):
     assert not sink.holds(DAY, "trades", receipt)
 
 
+@pytest.mark.few(2)
 def test_the_same_rows_give_the_same_bytes_however_they_are_cut(sink, target):
     whole = pa.concat_batches([sample("trades", rows=999)] * 71)
     contents = set()
@@ -150,6 +151,7 @@ def test_what_a_living_process_writes_is_left_alone(sink, target):
     assert not other.exists()
 
 
+@pytest.mark.few(1)
 def test_of_two_writers_of_one_window_the_last_one_wins_whole(sink, target):
     first, second = sink.open(SCHEMAS), sink.open(SCHEMAS)
     given = [many(writer, "trades") for writer in (first, second)]
@@ -166,6 +168,7 @@ def test_of_two_writers_of_one_window_the_last_one_wins_whole(sink, target):
     second.close()
 
 
+@pytest.mark.few(1)
 def test_of_two_runs_at_once_rows_and_proof_are_of_the_same_one(sink):
     given = [[sample("trades", rows=rows, seed=rows)] for rows in (20, 30)]
 
@@ -189,6 +192,7 @@ def test_a_file_that_vanished_while_it_was_written_is_said(sink, target):
     writer.close()
 
 
+@pytest.mark.few(1)
 def test_a_killed_run_leaves_nothing_to_be_seen(sink, kind, target, child):
     call = [sys.executable, str(child), kind, str(sink.path), "2024-05-01", "70000", "hold"]
     with subprocess.Popen(call, stdout=subprocess.PIPE) as process:
@@ -202,6 +206,7 @@ def test_a_killed_run_leaves_nothing_to_be_seen(sink, kind, target, child):
     assert sorted(target.parent.iterdir()) == [target, target.parent / "_receipts"]
 
 
+@pytest.mark.few(1)
 def test_memory_is_bounded_over_all_windows(sink, monkeypatch):
     monkeypatch.setattr(gather, "MOST_BYTES", 100_000)
     writer = sink.open(SCHEMAS)

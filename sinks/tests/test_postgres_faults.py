@@ -120,6 +120,7 @@ def test_a_server_that_stays_away_is_named(postgres, database):
 
 
 @pytest.mark.parametrize("after", [30_000, 1_000_000, 8_000_000])
+@pytest.mark.few(1)
 def test_a_connection_cut_inside_the_copy_is_survived(postgres, database, sink, after):
     put(sink, sample("trades"))
     with through(postgres, database, after=after) as (cut, proxy):
@@ -139,6 +140,7 @@ def test_a_connection_that_is_always_cut_is_named(postgres, database, sink):
     assert stored(sink).num_rows == 40
 
 
+@pytest.mark.long
 def test_a_session_that_is_ended_by_others_is_survived(sink, query):
     """`pg_terminate_backend` while rows are on their way."""
     put(sink, sample("trades"))

@@ -92,6 +92,7 @@ def lines(caplog):
         ("reset", "cannot be reached|breaks connections off"),
     ],
 )
+@pytest.mark.few(2)
 def test_an_outage_fails_no_commit_and_is_caught_up_with(
     make, stored, s3_way, path, undisturbed, caplog, fault, said
 ):
@@ -118,6 +119,7 @@ def test_an_outage_fails_no_commit_and_is_caught_up_with(
 
 
 @pytest.mark.parametrize("when", ["close", "open"])
+@pytest.mark.few(1)
 def test_what_waits_is_sent_at_the_end_or_at_the_next_beginning(
     make, stored, s3_way, path, undisturbed, caplog, when
 ):
@@ -256,6 +258,7 @@ def test_rows_that_lie_in_the_bucket_alone_are_never_lost_in_an_outage(make, s3_
 
 
 @pytest.mark.parametrize("mark", [b"PUT ", b"partNumber=3", b"uploadId"])
+@pytest.mark.few(1)
 def test_a_connection_that_is_cut_is_made_again(make, stored, s3_way, caplog, big, mark):
     s3_way.cut.append(mark)
     writer = make(part_size="5 MiB", timeout=20.0, retry_for=5.0).open(SCHEMAS)

@@ -46,6 +46,7 @@ class TestAnotherDialect(SinkTests):
 
 @pytest.mark.parametrize("node", SCHEMAS)
 @pytest.mark.parametrize("window", [DAY, REMAINDER])
+@pytest.mark.few(8)
 def test_rows_are_read_back_bit_for_bit(store, node, window):
     given = sample(node, rows=101)
     store.write(window, node, given)
@@ -118,6 +119,7 @@ def test_a_segment_without_rows_changes_nothing(store, writer):
 
 
 @pytest.mark.parametrize("rows", [0, 5, 7, 14])
+@pytest.mark.few(5)
 def test_resume_cuts_back_to_a_receipt(store, writer, rows):
     given = sample("trades", rows=14)
     for start in (0, 7):
@@ -269,6 +271,7 @@ def test_a_foreign_table_that_comes_later_is_refused(store, writer):
 @pytest.mark.parametrize(
     "node", ['big "ticks"; DROP', "50% of it", "a:b", "{x}", "Straße", "select"]
 )
+@pytest.mark.few(5)
 def test_a_table_may_have_any_name(store, node):
     of = SCHEMAS["bars"]
     given = sample("bars")

@@ -46,6 +46,7 @@ def noise(rows):
     return given.set_column(4, given.schema.field(4), ids)
 
 
+@pytest.mark.few(2)
 def test_a_full_disk_is_named_and_what_was_committed_stays(kind, small_disk):
     sink = made(kind, small_disk / "data")
     receipt = write(sink, DAY, sample("trades"))
@@ -90,6 +91,7 @@ def test_after_an_error_nothing_is_committed_before_an_abort(kind, small_disk):
     assert sink.holds(DAY, "trades", receipt)
 
 
+@pytest.mark.few(2)
 def test_a_limit_for_files_is_named(kind, tmp_path, child):
     call = [sys.executable, str(child), kind, str(tmp_path / "data"), "2024-05-01", "70000"]
     done = subprocess.run([*call, "10000"], capture_output=True, text=True, check=False)

@@ -66,6 +66,7 @@ class TestSpotAggTrades(_AggTrades):
     market, path = "spot", "api/v3/aggTrades"
 
 
+@pytest.mark.long
 class TestUsdmAggTrades(_AggTrades):
     market, path = "usdm", "fapi/v1/aggTrades"
 
@@ -88,6 +89,7 @@ class TestSpotCandles(_Candles):
     market, path = "spot", "api/v3/klines"
 
 
+@pytest.mark.long
 class TestUsdmCandles(_Candles):
     market, path = "usdm", "fapi/v1/klines"
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import pytest
 
 from werks.testing import Loopback
 from werks.testing.candles import CandleTests
@@ -90,6 +91,7 @@ class TestSpotCandles(CandleRules):
     market = "spot"
 
 
+@pytest.mark.long
 class TestInverseCandles(CandleRules):
     """Volume in US dollars and turnover in base: the other way round on the wire."""
 
@@ -146,6 +148,7 @@ class TestFunding(FundingRules):
     pass
 
 
+@pytest.mark.long
 class TestHourlyFunding(FundingRules):
     """A span that is meant for a page of eight-hourly rates takes several pages."""
 

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from werks.testing import CandleTests, HistoryTests, Listed, SnapshotTests, Tape
 from werks_sim import Candles, Exchange, History, Instruments, OpenInterest, answers
 from werks_sim.market import START
@@ -72,6 +74,7 @@ class TestMinutes(CandleTests):
         return Tape("BTCUSD", start, stop, rows, ["candles"])
 
 
+@pytest.mark.long
 class TestFiveMinutes(TestMinutes):
     length, interval = 300 * 10**9, "5m"
 
