@@ -266,8 +266,8 @@ class TestFaultsOfTheWay:
         self, place, quiet, loopback, urls, monkeypatch
     ):
         pauses = []
-        monkeypatch.setattr("werks.pipeline.running.time.sleep", pauses.append)
-        monkeypatch.setattr("werks.pipeline.running._PAUSE", 0.001)
+        monkeypatch.setattr("werks.pipeline.walking.time.sleep", pauses.append)
+        monkeypatch.setattr("werks.pipeline.walking._PAUSE", 0.001)
         loopback.fail("/trades", 503, times=2)
         report = place.run(f'{urls}\nvia = ["rest"]', settings="tries = 1\nrounds = 3")
         assert report.ok
@@ -276,7 +276,7 @@ class TestFaultsOfTheWay:
     def test_a_window_that_failed_for_good_is_a_gap_until_it_is_done(
         self, place, quiet, loopback, urls, monkeypatch
     ):
-        monkeypatch.setattr("werks.pipeline.running._PAUSE", 0.001)
+        monkeypatch.setattr("werks.pipeline.walking._PAUSE", 0.001)
         loopback.fail("/trades", 503, times=8)
         report = place.run(f'{urls}\nvia = ["rest"]', settings="tries = 1\nrounds = 2")
         assert len(report.errors) == 4
@@ -403,6 +403,7 @@ class TestVerification:
         assert "not final" in windows[DAYS[2]].verified_why
         assert windows[DAYS[1]].verified is True
 
+    @pytest.mark.long
     def test_windows_read_without_it_are_verified_later(self, place):
         place.run()
         assert {each.verified for each in place.windows().values()} == {None}
@@ -431,6 +432,7 @@ class TestVerification:
 
 
 class TestOtherRows:
+    @pytest.mark.long
     def test_differences_are_a_source_of_their_own(self, place):
         source = f"verify = true\n{faulty('hole')}"
         path = place.file(source)

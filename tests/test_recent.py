@@ -96,6 +96,7 @@ def test_a_process_that_goes_on_reads_nothing_twice_and_one_that_begins_reads_an
     assert (report.done, again.sink("recent").streams()) == (4, graph.sink("recent").streams())
 
 
+@pytest.mark.long
 def test_other_processes_cannot_write_to_it(file):
     report = run(load(file(executor="processes")))
     assert len(report.errors) == 4

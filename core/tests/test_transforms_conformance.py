@@ -19,6 +19,7 @@ class TestFilterByNotional(TransformTests):
     component = Filter(min_notional=Decimal("0.5"))
 
 
+@pytest.mark.long
 class TestFilterBySize(TransformTests):
     component = Filter(min_size=Decimal("0.00000100"), window="7m")
 
@@ -31,6 +32,7 @@ class TestMinutes(TransformTests):
     component = Bars(by="time", every="1m")
 
 
+@pytest.mark.long
 class TestOddMinutes(TransformTests):
     component = Bars(by="time", every="7m")
 
@@ -39,10 +41,12 @@ class TestFourHours(TransformTests):
     component = Bars(by="time", every="4h")
 
 
+@pytest.mark.long
 class TestDays(TransformTests):
     component = Bars(by="time", every="1d")
 
 
+@pytest.mark.long
 class TestThreeDays(TransformTests):
     component = Bars(by="time", every="3d")
 
@@ -51,10 +55,12 @@ class TestFilledHours(TransformTests):
     component = Bars(by="time", every="1h", empty="carry")
 
 
+@pytest.mark.long
 class TestFilledDays(TransformTests):
     component = Bars(by="time", every="2d", empty="carry")
 
 
+@pytest.mark.long
 class TestFilledOddHours(TransformTests):
     component = Bars(by="time", every="5h", empty="carry")
 
@@ -67,6 +73,7 @@ class TestTicksAndADailyReset(TransformTests):
     component = Bars(by="ticks", every=3, reset="day", overshoot="carry")
 
 
+@pytest.mark.long
 class TestAdaptiveTicks(TransformTests):
     component = Bars(by="ticks", every=4, adaptive={"days": 1, "per_day": 3})
 
@@ -75,10 +82,12 @@ class TestVolume(TransformTests):
     component = Bars(by="volume", every=Decimal("0.00001"), reset="week")
 
 
+@pytest.mark.long
 class TestCarriedVolume(TransformTests):
     component = Bars(by="volume", every=Decimal(10**9), overshoot="carry")
 
 
+@pytest.mark.long
 class TestAdaptiveVolume(TransformTests):
     component = Bars(
         by="volume", every=1, overshoot="carry", reset="month", adaptive={"days": 2, "per_day": 5}

@@ -106,7 +106,7 @@ class SegmentRules:
 
     def test_many_rows_are_read_in_their_order(self, sink):
         """Rows of many writes are read back as one sequence."""
-        given = [sample("trades", rows=999, seed=seed) for seed in range(100)]
+        given = [sample("trades", rows=999, seed=seed) for seed in range(40)]
         put(sink, DAY, *given)
         check(sink, *given)
 
@@ -203,7 +203,7 @@ class SegmentRules:
     def test_a_segment_may_be_large(self, sink, writer):
         """What was missed in an outage may come as one segment."""
         append(writer, DAY, A)
-        many = [sample("trades", rows=999, seed=seed) for seed in range(70)]
+        many = [sample("trades", rows=999, seed=seed) for seed in range(30)]
         append(writer, DAY, *many)
         append(writer, DAY, B)
         check(sink, A, *many, B)

@@ -142,6 +142,7 @@ class TestUsdmTrades(Rules):
     doors = (Trades(market="usdm"), TradesRest(market="usdm"))
 
 
+@pytest.mark.long
 class TestSpotAggTrades(Rules):
     door, make = AggTradesFeed(), staticmethod(aggregates)
     doors = (AggTrades(), AggTradesRest())
@@ -161,6 +162,7 @@ class TestSpotQuotes(Rules):
         return pa.Table.from_batches(made).drop_columns("timestamp")
 
 
+@pytest.mark.long
 class TestUsdmQuotes(Rules):
     door, make = QuotesFeed(market="usdm"), staticmethod(quotes)
 

@@ -62,6 +62,7 @@ class _AggTrades(HistoryTests):
         return Tape(_SYMBOL, rows[0][0], rows[-1][0] + 1, rows, (self.path,))
 
 
+@pytest.mark.long
 class TestSpotAggTrades(_AggTrades):
     market, path = "spot", "api/v3/aggTrades"
 

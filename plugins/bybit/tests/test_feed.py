@@ -139,6 +139,7 @@ class TestLinearTrades(Rules):
     doors = (Trades(), TradesRest())
 
 
+@pytest.mark.long
 class TestInverseTrades(Rules):
     door, make = TradesFeed(market="inverse"), staticmethod(trades)
     doors = (Trades(market="inverse"), TradesRest(market="inverse"))
@@ -161,6 +162,7 @@ class TestQuotes(Rules):
     door, make = QuotesFeed(), staticmethod(quotes)
 
 
+@pytest.mark.long
 class TestSpotQuotes(Rules):
     door, make = QuotesFeed(market="spot"), staticmethod(quotes)
 
