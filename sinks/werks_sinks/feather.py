@@ -15,7 +15,7 @@ from . import floats
 from .files import FileWriter, Folder, Format, read
 from .formats import Encoder, fitted
 
-ROWS = 1 << 14
+ROWS = 1 << 15
 
 
 @attrs.frozen
