@@ -159,7 +159,7 @@ def test_health_is_bad_while_the_exchange_is_gone_and_good_again_behind_it(watch
     assert watched.of("werks_reconnects_total") == [1, 1]
     after = watched.samples()
     counters = [key for key in before if key[0].endswith("_total")]
-    assert len(counters) == 6
+    assert len(counters) == 10
     assert all(after[key] >= before[key] for key in counters)
     assert set(after) == set(before)
 

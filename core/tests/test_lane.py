@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import werks.pipeline.lane
 from werks.components import Stream
 from werks.errors import UnavailableError
-from werks.pipeline.lane import Answer, Hole, Lane, Rule
+from werks.pipeline.lane import Hole, Lane, Rule
+from werks.pipeline.past import Answer
 from werks.pipeline.place import Place
 from werks.schema import Scales, batch, schema, times, word
 
@@ -51,7 +53,7 @@ class Rest:
             self.fails -= 1
             future.set_exception(UnavailableError("the exchange is away"))
             return future
-        rows = [n for n in range(self.known()) if START + n // 3 * 10**9 >= after]
+        rows = [n for n in range(self.known()) if after <= START + n // 3 * 10**9 < until]
         rows = [n for n in rows if n not in self.lacks]
         whole, rows = len(rows) <= self.most, rows[: self.most]
         batches = (trades(rows, self.ids),) if rows else ()
@@ -214,3 +216,13 @@ def test_rows_are_held_for_the_disorder_of_the_door():
     lane.take(trades([3, 4, 5], opaque))
     out += lane.poll(START + 10 * 10**9, 1e6)
     assert ids_of(out) == [opaque(n) for n in range(12)]
+
+
+@pytest.mark.parametrize("continuity", ["increasing", "unique"])
+def test_a_snapshot_that_lacks_its_last_rows_hides_none(monkeypatch, continuity):
+    monkeypatch.setattr(werks.pipeline.lane, "_BEYOND", 3 * 10**9)
+    ids = KINDS[continuity]
+    lane = Lane(STREAM, Rule(continuity), Place(START - 1), Rest(ids))
+    out = run(lane, ["up", trades(range(10), ids)])
+    events = ["down", "up", trades(range(30, 50), ids), trades(range(55, ROWS), ids)]
+    assert ids_of(out + run(lane, events)) == [ids(n) for n in range(ROWS)]

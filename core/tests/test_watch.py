@@ -38,6 +38,10 @@ STREAM = {
     "waits": "",
     "lost": "",
     "refused": "",
+    "failed": "",
+    "compared": 1440,
+    "differ": 2,
+    "not_asked": "",
 }
 QUIET = STREAM | {"symbol": "ETHUSD", "lag": None, "last_id": None, "connected": False}
 SINK = {"sink": "files", "waiting_bytes": 5000, "failing": ""}
@@ -117,6 +121,8 @@ def test_metrics_are_openmetrics(watch):
     assert found["werks_reconnects"] == ("counter", {one: 4, two: 4})
     assert found["werks_lag_seconds"] == ("gauge", {one: 0.25})
     assert found["werks_gaps_open"] == ("gauge", {one: 2, two: 2})
+    assert found["werks_minutes_compared"] == ("counter", {one: 1440, two: 1440})
+    assert found["werks_minutes_differ"] == ("counter", {one: 2, two: 2})
     assert found["werks_held_rows"] == ("gauge", {one: 3, two: 3})
     assert found["werks_connected"] == ("gauge", {one: 1, two: 0})
     assert found["werks_sink_waiting_bytes"] == ("gauge", {'sink="files"': 5000})
@@ -263,8 +269,8 @@ def test_top_prints_a_line_a_stream_and_a_sink(top, watch):
     lines = [line.split() for line in done.output.splitlines()]
     assert lines[0] == ["pipeline", "2", "streams", "25", "rows/s", "1", "to", "look", "at"]
     assert lines[1] == problem.split()
-    assert ["sim", "ETHUSD", "trades", "1,234", "12", "3", "2", "4", "begins"] in lines
-    rest = ["1,234", "12", "0.2", "77", "3", "2", "4", "flows"]
+    assert ["sim", "ETHUSD", "trades", "1,234", "12", "3", "2", "2", "4", "begins"] in lines
+    rest = ["1,234", "12", "0.2", "77", "3", "2", "2", "4", "flows"]
     assert ["sim", 'BTC"\\', "USD", "trades", *rest] in lines
     assert ["files", "5,000", "takes", "rows"] in lines
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         WerksError,
     )
     from .hookspecs import hookimpl
-    from .pipeline import Graph, Plan, Report, Until, load, run
+    from .pipeline import Graph, Plan, Reload, Report, Until, load, run
     from .schema import Scales
 
 __version__ = "0.1.0"
@@ -47,6 +47,7 @@ _HOMES = {
     "PluginError": "errors",
     "RateLimitError": "errors",
     "RejectedError": "errors",
+    "Reload": "pipeline",
     "Report": "pipeline",
     "Scales": "schema",
     "SinkError": "errors",
@@ -82,6 +83,7 @@ __all__ = [
     "PluginError",
     "RateLimitError",
     "RejectedError",
+    "Reload",
     "Report",
     "Scales",
     "SinkError",

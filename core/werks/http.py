@@ -60,6 +60,7 @@ class Http:
         self._sleep = sleep
         self._quarantine = quarantine
         self._throttle = Throttle()
+        self._patience = 30.0
         self._last: tuple[Request, bytes] | None = None
         self._client: httpx.Client | None = None
 
@@ -70,6 +71,15 @@ class Http:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+    def twin(self, tries: int, patience: float = 30.0) -> "Http":
+        """Return a client for another thread, with the same budgets a host.
+
+        It waits for an answer no longer than `patience` seconds.
+        """
+        twin = Http(tries, quarantine=self._quarantine)
+        twin._throttle, twin._patience = self._throttle, patience
+        return twin
 
     def text(self, url: str, **query: str) -> str:
         """Return the body of a GET as text; a folder of this machine (file:) as a page of links."""
@@ -193,7 +203,7 @@ class Http:
         if self._client is None:
             # At INFO httpx logs whole URLs, secrets in their queries included.
             logging.getLogger("httpx").setLevel(logging.WARNING)
-            timeout = httpx.Timeout(30.0, connect=10.0)
+            timeout = httpx.Timeout(self._patience, connect=min(10.0, self._patience))
             headers = {"accept-encoding": "identity", "user-agent": "werks"}
             self._client = httpx.Client(
                 timeout=timeout, headers=headers, follow_redirects=True, verify=_certificates()

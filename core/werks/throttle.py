@@ -1,5 +1,6 @@
 """How fast a host may be asked: one budget a host, shared by all streams of a run."""
 
+import threading
 import time
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -33,9 +34,13 @@ class _Budget:
 
 
 class Throttle:
-    """The budgets of all hosts, and the times before which hosts asked not to be asked again."""
+    """The budgets of all hosts, and the times before which hosts asked not to be asked again.
+
+    Several threads may ask.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         # An exchange may count some requests of a host apart from the others.
         self._budgets: dict[tuple[str, RateLimit], _Budget] = {}
         self._ready: dict[str, float] = {}
@@ -47,17 +52,20 @@ class Throttle:
     def pause(self, url: str, seconds: float) -> None:
         """Take note that a host wants to be left alone for so long."""
         host = _host(url)
-        self._ready[host] = max(self._ready.get(host, 0.0), time.monotonic() + seconds)
+        with self._lock:
+            self._ready[host] = max(self._ready.get(host, 0.0), time.monotonic() + seconds)
 
     def take(self, request: Request) -> float:
         """Spend what a request weighs and return the seconds to wait before it is sent."""
         if request.limit is None:
             return self.wait(request.url)
-        now, key = time.monotonic(), (_host(request.url), request.limit)
-        budget = self._budgets.get(key)
-        if budget is None:
-            budget = self._budgets[key] = _Budget.of(request.limit, now)
-        return max(self.wait(request.url), budget.take(request.weight, now))
+        key = _host(request.url), request.limit
+        with self._lock:
+            now = time.monotonic()
+            budget = self._budgets.get(key)
+            if budget is None:
+                budget = self._budgets[key] = _Budget.of(request.limit, now)
+            return max(self.wait(request.url), budget.take(request.weight, now))
 
     def heard(self, request: Request, headers: Mapping[str, str]) -> None:
         """Take note of what an answer says of the limit: another program may share the address."""

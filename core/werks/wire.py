@@ -25,6 +25,7 @@ FIRST_TIME, LAST_TIME = 1_230_940_800_000_000_000, 4_102_444_800_000_000_000
 # What nanoseconds in 64 bits can hold.
 _FIRST_YEAR, _LAST_YEAR = 1678, 2261
 _DIGITS = 38
+_NEW_LINE, _ASCII, _ZULU = 10, 127, ord("Z")
 # Holds each number of less than 38 digits, however small, before it is rounded.
 _WIDE = pa.decimal256(76, 36)
 _EXACT = Context(prec=2 * _DIGITS)
@@ -35,15 +36,19 @@ _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]
 
 
 def decimals(
-    values: Sequence[Number | None], scale: int, name: str, column: str, rounded: bool = False
+    values: Sequence[Number | None] | pa.Array,
+    scale: int,
+    name: str,
+    column: str,
+    rounded: bool = False,
 ) -> pa.Array:
-    """Return numbers as a `decimal128(38, scale)` column; None is null.
+    """Return numbers, or a column of text, as a `decimal128(38, scale)` column; None is null.
 
     DataError names the row of what is no number or has more digits than `scale`; with `rounded`,
     such a number is rounded half-even instead (for floats with noise, as candles have them).
     """
     written = _texts(values)
-    kind, longest = pa.decimal128(_DIGITS, scale), pc.max(pc.binary_length(written)).as_py() or 0
+    kind, longest = pa.decimal128(_DIGITS, scale), int(lengths(written).max(initial=0))
     try:
         if longest < _DIGITS:
             return written.cast(kind)
@@ -55,6 +60,7 @@ def decimals(
             return pc.round(exact, scale, "half_to_even").cast(kind)
     except pa.ArrowInvalid:
         pass
+    values = values.to_pylist() if isinstance(values, pa.Array) else values
     step = Decimal(1).scaleb(-scale)
     found = [_decimal(value, step, (name, column, row)) for row, value in enumerate(values, 1)]
     if not rounded:
@@ -73,8 +79,32 @@ def texts(tokens: Sequence[msgspec.Raw]) -> list[str]:
     return [bytes(each).decode("ascii", "replace") for each in tokens]  # a list over some lines
 
 
-def _texts(values: Sequence[Number | None]) -> pa.Array:
+def literals(tokens: Sequence[msgspec.Raw]) -> pa.Array:
+    """Return JSON's tokens of numbers as a column of text, as they were written."""
+    joined = b"\n".join(tokens)
+    letters = np.frombuffer(joined, np.uint8)
+    ends = np.flatnonzero(letters == _NEW_LINE)
+    # Neither a token over some lines nor a text that no letter of ASCII tells is a number.
+    if len(ends) != len(tokens) - 1 or letters.max(initial=0) > _ASCII:
+        return pa.array(texts(tokens), pa.string())
+    bounds = np.empty(len(tokens) + 1, np.int32)
+    bounds[0], bounds[-1] = 0, len(joined) - len(ends)
+    bounds[1:-1] = ends - np.arange(len(ends))
+    data = joined.replace(b"\n", b"")
+    return pa.StringArray.from_buffers(len(tokens), pa.py_buffer(bounds), pa.py_buffer(data))
+
+
+def lengths(column: pa.Array) -> npt.NDArray[np.int32]:
+    """Return how many bytes each text has; a null has none."""
+    # A kernel for this, and one for its greatest, would cost more than a small batch.
+    bounds = np.frombuffer(column.buffers()[1] or b"\0\0\0\0", np.int32)
+    return np.diff(bounds[column.offset : column.offset + len(column) + 1])
+
+
+def _texts(values: Sequence[Number | None] | pa.Array) -> pa.Array:
     """Return numbers as they are spelt: text as it is, which is most of what exchanges send."""
+    if isinstance(values, pa.Array):
+        return values
     try:
         return pa.array(values, pa.string())
     except pa.ArrowTypeError:  # there is a number
@@ -144,12 +174,11 @@ def _plain(texts: Sequence[str]) -> Times | None:
     """Return times that all are as exchanges mostly write them; None if one is not."""
     try:
         column = pa.array(texts, pa.string())
-        shortest = pc.min(pc.binary_length(column)).as_py() or 0
-        if (
-            column.null_count
-            or shortest < _SHORTEST
-            or not pc.all(pc.ends_with(column, "Z")).as_py()
-        ):
+        if not len(column) or column.null_count or lengths(column).min() < _SHORTEST:
+            return None
+        bounds, data = (column.buffers()[place] for place in (1, 2))
+        ends = np.frombuffer(bounds, np.int32)[1 : len(column) + 1] - 1
+        if (np.frombuffer(data, np.uint8)[ends] != _ZULU).any():
             return None
         times = column.cast(pa.timestamp("ns", "UTC")).view(pa.int64()).to_numpy()
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):

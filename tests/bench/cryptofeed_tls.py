@@ -1,6 +1,6 @@
-"""Takes trades from a websocket by cryptofeed's own connection and handler, which call nothing back.
+"""Takes trades from a websocket by cryptofeed's own connection and handlers; prints their cost.
 
-Called with an address and how many frames come; prints what they cost.
+Called with an address and how many frames come. The callback does nothing.
 """
 
 import asyncio
@@ -10,12 +10,11 @@ import sys
 import time
 from typing import Any
 
+import uvloop  # as its FeedHandler does
 from cryptofeed.connection import WebsocketEndpoint, WSAsyncConn
 from cryptofeed.defines import TRADES
 from cryptofeed.exchanges import Binance
 from cryptofeed.symbols import Symbols
-
-import uvloop  # as its FeedHandler does
 
 
 async def _nothing(trade: Any, received: float) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import live_tls
 import peers
 from measure import Contender, environment, interleaved
 from place import HERE, Place
@@ -32,6 +33,7 @@ def run(place: Place, trades: int, rounds: int) -> None:
     """Compare what a frame costs, then what it costs to get it from a socket."""
     _handling(place, trades, rounds)
     _receiving(place, rounds)
+    live_tls.run(place, rounds)
 
 
 def _handling(place: Place, trades: int, rounds: int) -> None:
@@ -108,7 +110,8 @@ def _middle(rounds: list[dict[str, Any]], what: str) -> float:
 @contextmanager
 def _sending() -> Iterator[str]:
     """Run the sender and yield its address."""
-    command = [sys.executable, str(Path(HERE) / "live_serve.py"), str(_FRAMES), str(_SIZE)]
+    made = ["--frames", str(_FRAMES), "--size", str(_SIZE)]
+    command = [sys.executable, str(Path(HERE) / "live_serve.py"), *made]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout

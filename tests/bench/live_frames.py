@@ -1,6 +1,6 @@
 """Makes the frames of each exchange's trades, said by the simulators of the plugins' tests.
 
-Called with a file to write and how many trades; prints nothing.
+Called with a file to write, how many trades, and kinds if not all; prints nothing.
 """
 
 import importlib.util
@@ -112,7 +112,7 @@ def said(name: str, rows: int) -> dict[str, Any]:
 def main() -> None:
     """Write the frames of all kinds."""
     path, rows = Path(sys.argv[1]), int(sys.argv[2])
-    made = {name: said(name, rows) for name in FEEDS}
+    made = {name: said(name, rows) for name in sys.argv[3:] or FEEDS}
     path.write_text(json.dumps(made), encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # of RFC 6455
 _TEXT, _SHORT, _TWO = 0x81, 125, 126
 
 
-def _greeted(connection: socket.socket) -> None:
+def greeted(connection: socket.socket) -> None:
     """Answer the handshake."""
     asked = b""
     while b"\r\n\r\n" not in asked:
@@ -44,7 +44,7 @@ def frame(payload: bytes) -> bytes:
 
 def _serve(connection: socket.socket, parts: Sequence[bytes]) -> None:
     with suppress(OSError), connection:  # the client leaves when it has enough
-        _greeted(connection)
+        greeted(connection)
         for part in parts:
             connection.sendall(part)
         while connection.recv(1 << 16):  # the client has said what it wants, and leaves then
@@ -57,7 +57,9 @@ def _parts(given: argparse.Namespace) -> Sequence[bytes]:
     else:
         texts = json.loads(given.file.read_text(encoding="utf-8"))[given.kind]["frames"]
         frames = [frame(text.encode()) for text in texts]
-    return [b"".join(frames[at : at + given.at_once]) for at in range(0, len(frames), given.at_once)]
+    return [
+        b"".join(frames[at : at + given.at_once]) for at in range(0, len(frames), given.at_once)
+    ]
 
 
 def _given() -> argparse.Namespace:

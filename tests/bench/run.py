@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import live
+import live_day
 import memory
 import processes
 import read
@@ -21,8 +22,20 @@ _MEMORY = [5_000_000, 20_000_000]
 _PROCESSES = 5_000_000
 _VERIFIED = 1_000_000
 _FRAMES = 10_000
+_TRADES = 500_000
 _LOOPS, _BARS = 200_000, 1_000_000
-_WHAT = ("read", "transforms", "memory", "processes", "start", "rest", "live", "verify", "sinks")
+_WHAT = (
+    "read",
+    "transforms",
+    "memory",
+    "processes",
+    "start",
+    "rest",
+    "live",
+    "live-day",
+    "verify",
+    "sinks",
+)
 
 
 def _given() -> argparse.Namespace:
@@ -54,6 +67,8 @@ def main() -> None:
             sinks.run(place, (rows or [_VERIFIED])[0], rounds)
         elif what == "live":
             live.run(place, (rows or [_FRAMES])[0], rounds)
+        elif what == "live-day":
+            live_day.run(place, (rows or [_TRADES])[0])
         elif what == "verify":
             verify.run(place, (rows or [_VERIFIED])[0], rounds)
         else:

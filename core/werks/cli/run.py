@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import attrs
 import click
 
 from ..errors import ConfigError, PluginError, WerksError
-from ..pipeline import Again, Graph, Report, Until, load, run
+from ..pipeline import Again, Graph, Reload, Report, Until, load, run
+from .hangup import hear_hang_up
 from .loading import lasting
-from .show import Bars, Lines, summary
+from .show import Bars, Lines, Silence, summary
 
 
 def run_file(
@@ -27,17 +29,27 @@ def run_file(
 
     `again` names windows to read again, each with the door to take.
     """
+    began = datetime.now(UTC)
+
+    def read() -> Graph:
+        return _with(load(file, began, plugins), given)
+
     try:
         with lasting():
-            graph = _with(load(file, plugin_files=plugins), given)
+            graph = read()
     except WerksError as error:
         return refuse(error, manner == "json")
     ending = Ending()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ending.heard)
     _spare_memory()
+    watcher = _watcher(manner)
+    reload = Reload(read, lambda line: watcher.say(f"reload: {line}"))
+    if graph.is_live:
+        hear_hang_up(reload, ending.hung_up)
     try:
-        report = _run(graph, manner, (again, Until(ending)))
+        with watcher:
+            report = _run(graph, watcher, again, Until(ending, reload=reload, show=watcher.show))
     except WerksError as error:
         return refuse(error, manner == "json")
     if manner == "json":
@@ -68,21 +80,36 @@ class Ending:
         return self._asked
 
     def heard(self, *_: object) -> None:
-        """Take a signal: what is live comes to its end, all else is interrupted."""
+        """Take a signal: what is live comes to its end, all else is interrupted.
+
+        One more ends the process, whatever it waits for.
+        """
         if self._is_live and not self._asked:
             self._asked = True
-        else:
-            raise KeyboardInterrupt
+            return
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    def hung_up(self) -> None:
+        """Come to the end, as nobody sees what goes on."""
+        if not self._asked:
+            self.heard()
 
 
-def _run(graph: Graph, manner: str, given: tuple[Again | None, Until]) -> Report:
-    again, until = given
+def _watcher(manner: str) -> Bars | Lines | Silence:
     if manner != "plain":
+        return Silence()
+    return Bars() if sys.stderr.isatty() else Lines()
+
+
+def _run(
+    graph: Graph, watcher: Bars | Lines | Silence, again: Again | None, until: Until
+) -> Report:
+    if isinstance(watcher, Silence):
         return run(graph, again=again, until=until)
-    watcher = Bars() if sys.stderr.isatty() else Lines()
     graph.config.plugins.manager.register(watcher, "werks.cli")
-    with watcher:
-        return run(graph, watcher.read, again=again, until=until)
+    return run(graph, watcher.read, again=again, until=until)
 
 
 def _spare_memory() -> None:

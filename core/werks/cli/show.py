@@ -4,19 +4,42 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..components import Stream, Window
 from ..hookspecs import hookimpl
 from ..pipeline import Graph, Plan, Report
+from .live import Changes, live_table, status_line
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _MOST_BARS = 12
 
 
+class Silence:
+    """Prints nothing of what goes on, but answers to what somebody has asked for meanwhile."""
+
+    show = None
+
+    def __enter__(self) -> "Silence":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        click.echo(line, err=True)
+
+
 class Lines:
-    """Prints a line for each window, for logs."""
+    """Prints a line for each window, for logs, and what changes while it is live."""
+
+    def __init__(self) -> None:
+        self._changes = Changes()
 
     def __enter__(self) -> "Lines":
         return self
@@ -26,6 +49,15 @@ class Lines:
 
     def read(self, stream: Stream, rows: int) -> None:
         """Take note of rows; a log shows whole windows only."""
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        click.echo(line, err=True)
+
+    def show(self, told: Mapping[str, Any]) -> None:
+        """Say what has changed of a live run, and at times how it is doing."""
+        for line in self._changes.of(told):
+            self.say(line)
 
     @hookimpl
     def werks_run_started(self, plan: Plan) -> None:
@@ -46,10 +78,11 @@ class Lines:
 
 
 class Bars:
-    """A progress bar for each stream on a terminal, with rows a second."""
+    """A progress bar for each stream on a terminal, with rows a second; a line while it is live."""
 
     def __init__(self) -> None:
         from rich.console import Console
+        from rich.live import Live
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -66,21 +99,45 @@ class Bars:
             TextColumn("{task.fields[rows]:>14,} rows"),
             TextColumn("{task.fields[speed]:>12,}/s"),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
         )
+        self._console = Console(stderr=True, highlight=False, markup=False)
+        self._status = ""
         self._tasks: dict[str, Any] = {}
+        self._screen = Live(console=self._console, get_renderable=self._view)
         self._began = time.monotonic()
 
     def __enter__(self) -> "Bars":
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
+        self._screen.stop()
+
+    def _view(self) -> "RenderableType":
+        from rich.console import Group
+        from rich.text import Text
+
+        bars = [self._progress] if self._tasks else []
+        line = [Text(self._status, no_wrap=True, overflow="ellipsis")] if self._status else []
+        return Group(*bars, *line)
+
+    def say(self, line: str) -> None:
+        """Print a line above what changes."""
+        self._console.print(line, soft_wrap=True)
+
+    def show(self, told: Mapping[str, Any]) -> None:
+        """Show how a live run is doing; the bars of the past stay above."""
+        if not self._status:
+            self._screen.start()
+            self._console.print(self._progress)
+        over = {task.id for task in self._progress.tasks if task.finished or not self._status}
+        for name in [name for name, task in self._tasks.items() if task in over]:
+            self._progress.remove_task(self._tasks.pop(name))
+        self._status = status_line(told)
 
     @hookimpl
     def werks_run_started(self, plan: Plan) -> None:
         """Draw a bar for each stream that has work, one for all where there are many."""
-        self._progress.start()
+        self._screen.start()
         left = [day.stream for file in plan.files for day in file.days if day.redo]
         names = sorted({str(stream) for stream in left})
         self._one = len(names) > _MOST_BARS
@@ -108,12 +165,13 @@ class Bars:
     @hookimpl
     def werks_window_failed(self, stream: Stream, window: Window, error: Exception) -> None:
         """Say what failed above the bars."""
-        self._progress.console.print(f"{stream} {window.name}: failed: {error}", style="red")
+        self._console.print(f"{stream} {window.name}: failed: {error}", style="red")
 
     def _task(self, stream: Stream) -> Any:
         name = next(iter(self._tasks), None) if self._one else str(stream)
         number = self._tasks.get(name) if name is not None else None
-        return None if number is None else self._progress.tasks[number]
+        found = [task for task in self._progress.tasks if task.id == number]
+        return found[0] if found else None
 
 
 def summary(report: Report, graph: Graph, quiet: bool) -> None:
@@ -121,6 +179,8 @@ def summary(report: Report, graph: Graph, quiet: bool) -> None:
     if not quiet:
         if report.done:
             _table(report, graph)
+        if report.live:
+            live_table(report)
         _say(report)
     for error, places in _once(report.errors).items():
         click.echo(f"error: {', '.join(places)}: {error}", err=True)

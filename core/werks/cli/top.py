@@ -172,12 +172,12 @@ def _streams(streams: list[Plain]) -> "Table":
     """Return a line a stream; those that do not flow first, so that a low terminal shows them."""
     from rich.text import Text
 
-    columns = ("rows", "rows/s", "lag s", "last id", "held", "gaps", "reconnects")
+    columns = ("rows", "rows/s", "lag s", "last id", "held", "gaps", "differ", "reconnects")
     table = _table("stream", columns)
     for each in sorted(streams, key=lambda each: _state(each) == "flows"):
         name = f"{each['exchange']} {each['symbol']} {each['component'].rpartition('.')[2]}"
         lag = "" if each["lag"] is None else f"{each['lag']:,.1f}"
-        counts = [f"{each[what]:,}" for what in ("held", "gaps_open", "reconnects")]
+        counts = [f"{each[what]:,}" for what in ("held", "gaps_open", "differ", "reconnects")]
         rates = [f"{each['rows']:,}", f"{each['rows_per_second']:,.0f}", lag]
         last, state = Text(_short(each["last_id"] or "")), _colored(_state(each), "flows")
         table.add_row(Text(one_line(name)), *rates, last, *counts, state)
@@ -193,8 +193,8 @@ def _sinks(sinks: list[Plain]) -> "Table":
 
 
 def _state(stream: Plain) -> str:
-    if stream["refused"]:
-        return "refused"
+    if stream["refused"] or stream["failed"]:
+        return "refused" if stream["refused"] else "stopped"
     if not stream["connected"]:
         return "lost" if stream["lost"] else "begins"
     return "waits" if stream["waits"] else "flows"

@@ -117,3 +117,4 @@ class Feed(Source, Protocol):
     # Optional, used where it is there:
     #   off: str                  why the door cannot be used as it is configured
     #   sends_per_second: float   how many texts may be sent in a second
+    #   connects: RateLimit       how many connections may be made from one address

@@ -83,6 +83,10 @@ class History(Source, Protocol):
         """
         ...
 
+    # Optional, used where they are there, for what stands beside live bars:
+    #   settled: timedelta   how long after its time a row may still come
+    #   every: timedelta     rows lie at whole multiples of it, so that nothing comes in between
+
 
 class Candles(History, Protocol):
     """The exchange's own candles; what they are made of, so that they can be compared with ours.

@@ -18,7 +18,7 @@ from ..options import moment, nearest, structure, unknown
 from ..plugins import DOORS, Plugins
 from .beside import Beside
 from .frames import Frames
-from .nodes import Config, Node, Settings, SourceNode, address, is_pattern
+from .nodes import WAIT, Config, Node, Settings, SourceNode, address, is_pattern
 
 __all__ = ["Config", "Node", "Settings", "SourceNode", "address", "is_pattern", "read"]
 
@@ -158,19 +158,29 @@ class _Reading:
         inputs: tuple[str, ...] = ()
         if kind != "observer":
             inputs = self._inputs(where, options.pop("inputs", None), above)
-        beside = self._beside(where, options.pop("with", None)) if kind == "transform" else ()
+        beside: tuple[str, ...] = ()
+        wait = WAIT
+        if kind == "transform":
+            beside = self._beside(where, options.pop("with", None))
+            wait = self._wait(where, options.pop("wait", wait)) if beside else wait
         classes = self._classes(f"{where}.type", kind, type_)
         if not classes:
             return None
         component, problems = structure(next(iter(classes.values())), options)
         self._found(where, problems)
-        return component and Node(name, kind, type_, component, options, inputs, beside)
+        return component and Node(name, kind, type_, component, options, inputs, beside, wait)
 
     def _beside(self, where: str, given: Any) -> tuple[str, ...]:
         if given is not None and not _distinct(given):
             self.problems.append((f"{where}.with", "a list of names of sources is expected"))
             return ()
         return tuple(given or ())
+
+    def _wait(self, where: str, given: Any) -> float:
+        if isinstance(given, bool) or not isinstance(given, (int, float, Decimal)) or given < 0:
+            self.problems.append((f"{where}.wait", f"seconds are expected, not {given!r}"))
+            return WAIT
+        return float(given)
 
     def _inputs(self, where: str, given: Any, above: str | None) -> tuple[str, ...]:
         if given is None:

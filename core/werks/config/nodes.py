@@ -9,6 +9,9 @@ import attrs
 
 from ..plugins import Plugins
 
+# How many seconds live bars wait for what stands beside them.
+WAIT = 10.0
+
 
 def address(text: str) -> tuple[str, int]:
     """Return host and port of `127.0.0.1:9464` or `[::1]:9464`; ValueError if it is neither."""
@@ -55,7 +58,8 @@ class Settings:
 class Node:
     """A transform, sink or observer of the file; `options` are as they were written.
 
-    `beside` are sources whose last known values stand beside the rows (`with` in the file).
+    `beside` are sources whose last known values stand beside the rows (`with` in the file); live
+    rows wait for them so many seconds.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Node:
     options: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     inputs: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    wait: float = WAIT
 
 
 @attrs.frozen

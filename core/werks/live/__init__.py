@@ -1,7 +1,7 @@
 """Listening to exchanges: the only room with websockets, and with threads that talk to them."""
 
 from .inbox import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Told
-from .listener import Listener, Manner, connect
+from .listener import Listener, Manner
 from .recording import Recording
 from .replaying import Player, Replay
 
@@ -19,5 +19,4 @@ __all__ = [
     "Recording",
     "Replay",
     "Told",
-    "connect",
 ]

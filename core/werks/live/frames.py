@@ -10,8 +10,10 @@ from ..errors import UnavailableError
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _CONTINUED = 0
-_FIN, _RESERVED, _OPCODE, _MASKED, _LENGTH = 0x80, 0x70, 0x0F, 0x80, 0x7F
-_TWO, _EIGHT, _MOST_OF_CONTROL = 126, 127, 125
+_FIN, _RESERVED, _OPCODE, _MASKED = 0x80, 0x70, 0x0F, 0x80
+_TWO, _MOST_OF_CONTROL = 126, 125
+# The first byte of a message in one frame, as nearly all come.
+_WHOLE = (_FIN | TEXT, _FIN | BINARY)
 # An exchange's largest message, a snapshot of all instruments, has some megabytes.
 _LARGEST = 64 << 20
 
@@ -22,14 +24,26 @@ class Frames:
     """Cuts bytes into frames, joins fragments; what is not complete waits for more bytes."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        # Bytes of a frame that is not complete, and how many it lacks at least.
+        self._waiting: list[bytes] = []
+        self._lacks = 0
         self._opcode = _CONTINUED
         self._parts: list[bytes] = []
+        self._size = 0
 
     def cut(self, data: bytes) -> Iterator[Frame]:
-        """Yield (opcode, payload) of all whole messages and control frames, in order."""
-        data = self._rest + data if self._rest else data
-        at, size = 0, len(data)
+        """Yield (opcode, payload) of all whole messages and control frames, in order.
+
+        UnavailableError behind those that precede a frame that no server may send. Texts may hold
+        any bytes: whether they are UTF-8 is seen by who reads them.
+        """
+        self._lacks -= len(data)
+        if self._waiting:
+            self._waiting.append(data)
+            if self._lacks > 0:  # a large message is joined once, however many pieces it comes in
+                return
+            data = b"".join(self._waiting)
+        at, end, size = 0, 0, len(data)
         while size - at >= 2:
             first, length = data[at], data[at + 1]
             begin = at + 2
@@ -46,14 +60,12 @@ class Frames:
             end = begin + length
             if size < end:
                 break
-            if first & (_FIN | _RESERVED) == _FIN and _CONTINUED < first & _OPCODE <= BINARY:
-                if self._opcode:
-                    raise UnavailableError("a message began within another one")
+            if first in _WHOLE and not self._opcode:
                 yield first & _OPCODE, data[begin:end]
             else:
                 yield from self._unusual(first, data[begin:end])
             at = end
-        self._rest = data[at:]
+        self._waiting, self._lacks = [data[at:]] if at < size else [], end - size
 
     def _unusual(self, first: int, payload: bytes) -> Iterator[Frame]:
         """Yield what a control frame says, or a message with its last fragment."""
@@ -69,10 +81,11 @@ class Frames:
             raise UnavailableError(f"a frame of kind {opcode} came where none may")
         self._opcode = self._opcode or opcode
         self._parts.append(payload)
-        if sum(map(len, self._parts)) > _LARGEST:
+        self._size += len(payload)
+        if self._size > _LARGEST:
             raise UnavailableError("a message in fragments is larger than any message may be")
         if is_last:
-            whole, self._parts = b"".join(self._parts), []
+            whole, self._parts, self._size = b"".join(self._parts), [], 0
             opcode, self._opcode = self._opcode, _CONTINUED
             yield opcode, whole
 

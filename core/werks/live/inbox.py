@@ -2,10 +2,13 @@
 
 import queue
 import time
+from collections import deque
 from collections.abc import Iterator
 
 import attrs
 import pyarrow as pa
+
+from .spool import Kept, Spool
 
 
 @attrs.frozen
@@ -45,28 +48,104 @@ class Told:
 
 @attrs.frozen
 class Failed:
-    """A connection has given up for good: its thread has met an error of ours or of a plugin."""
+    """A connection has given up for good: its thread has met an error of ours or of a plugin.
+
+    `every` is whether all of its symbols are concerned; else it may be one of them that is bad.
+    """
 
     connection: int
+    symbols: tuple[str, ...]
     error: Exception
+    every: bool
 
 
 Item = Arrived | Connected | Disconnected | Told | Failed
 # Connections are numbered by source, with room for all that replace one another.
 ROOM = 1_000_000
-# As many items as are a second of a busy day on all connections; then a connection waits, and the
-# exchange with it.
-_MOST = 10_000
+# So many items and rows wait in memory: more than a second of a busy day on all connections.
+_MOST, _ROWS = 10_000, 50_000
+
+
+@attrs.frozen
+class _Spilled:
+    """Rows that came and wait on disk."""
+
+    connection: int
+    kept: Kept
+
+
+class _Items(queue.Queue[Item]):
+    """Items in the order in which they came; if nobody takes them, their rows wait on disk.
+
+    Rows for which there is no room are left out, and told as missed.
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        super().__init__()
+
+    def _init(self, maxsize: int) -> None:
+        self._old: deque[Item | _Spilled] = deque()
+        self._new: deque[Item] = deque()
+        self._rows = 0
+        self._left_out: set[tuple[int, str]] = set()
+
+    def _qsize(self) -> int:
+        return len(self._old) + len(self._new)
+
+    def _put(self, item: Item) -> None:
+        self._new.append(item)
+        self._rows += len(item.batch) if isinstance(item, Arrived) else 0
+        if self._rows > _ROWS or len(self._new) > _MOST:
+            self._spill()
+
+    def _get(self) -> Item:
+        if not self._old:
+            item = self._new.popleft()
+            self._rows -= len(item.batch) if isinstance(item, Arrived) else 0
+            return item
+        old = self._old.popleft()
+        if not isinstance(old, _Spilled):
+            return old
+        batch = self._spool.get(old.kept)
+        self._spool.drop(old.kept)
+        return Arrived(old.connection, batch)
+
+    def _spill(self) -> None:
+        """Put rows on disk; those of a symbol between two events become one batch."""
+        rows: dict[tuple[int, str], list[pa.RecordBatch]] = {}
+        for item in self._new:
+            if not isinstance(item, Arrived):
+                self._spill_rows(rows)
+                rows = {}
+                self._old.append(item)
+            elif len(item.batch):
+                key = item.connection, item.batch["symbol"][0].as_py()
+                rows.setdefault(key, []).append(item.batch)
+        self._spill_rows(rows)
+        self._new.clear()
+        self._rows = 0
+
+    def _spill_rows(self, rows: dict[tuple[int, str], list[pa.RecordBatch]]) -> None:
+        for key, batches in rows.items():
+            connection, symbol = key
+            kept = self._spool.put(pa.concat_batches(batches))
+            if kept is not None:
+                self._left_out.discard(key)
+                self._old.append(_Spilled(connection, kept))
+            elif key not in self._left_out:
+                self._left_out.add(key)
+                self._old.append(Told(connection, symbol, "missed", self._spool.why))
 
 
 class Inbox:
-    """A queue that many connections fill and the pipeline empties."""
+    """A queue that many connections fill and the pipeline empties; what is much waits on disk."""
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._queue: queue.Queue[Item] = queue.Queue(most)
+    def __init__(self, spool: Spool | None = None) -> None:
+        self._queue = _Items(spool or Spool())
 
     def put(self, item: Item) -> None:
-        """Add an item; waits while the queue is full."""
+        """Add an item, at once."""
         self._queue.put(item)
 
     def __len__(self) -> int:

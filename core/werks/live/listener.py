@@ -15,13 +15,19 @@ from ..components import (
     Conversation,
     Event,
     Feed,
-    Http,
     Missed,
     Refused,
     Restart,
     Send,
 )
-from ..errors import DataError, MessageError, RateLimitError, UnavailableError, WerksError
+from ..errors import (
+    MessageError,
+    RateLimitError,
+    RejectedError,
+    UnavailableError,
+    WerksError,
+)
+from .connects import CONNECTS, Connects
 from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Told
 from .line import Line
 from .recording import Tape
@@ -36,6 +42,8 @@ _LONGEST_PAUSE = 30.0
 # A connection that held so long has been a good one: the next pause begins anew.
 _GOOD = 60.0
 _KEEP_ALIVE = 20.0
+# So often in a row a connection is made again whose messages cannot be understood.
+_MOST_UNREADABLE = 5
 
 Keep = Callable[[str, bytes, str], None]
 
@@ -51,6 +59,7 @@ class Manner:
     record: Callable[[int], Tape] | None = None
     clock: Callable[[], int] = time.time_ns
     pause: float = 1.0
+    connects: Connects = CONNECTS
 
 
 class Listener(threading.Thread):
@@ -68,6 +77,7 @@ class Listener(threading.Thread):
         # When a message came last, by our clock, once all rows up to it are handed on.
         self.heard = 0
         self._tape = self._manner.record(number) if self._manner.record else None
+        self._unreadable = 0
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -88,17 +98,31 @@ class Listener(threading.Thread):
         """Connect, listen, and connect again."""
         pause, failed = 0.0, 0
         try:
-            while self.symbols and not self._over.wait(pause):
+            while self.symbols and self._may_connect(pause):
                 began = time.monotonic()
-                wait = self._session()
-                failed = 1 if time.monotonic() - began > _GOOD else failed + 1
-                pause = max(wait, self._pause(failed))
+                self._session()
+                good = time.monotonic() - began > _GOOD
+                failed = 1 if good else failed + 1
+                self._unreadable *= not good
+                pause = self._pause(failed)
         except OSError as error:  # every other one has become an UnavailableError
-            self._inbox.put(Failed(self.number, WerksError(f"it cannot be recorded: {error}")))
+            self._give_up(WerksError(f"it cannot be recorded: {error}"), every=True)
+        except RejectedError as error:
+            self._give_up(error, every=True)
         except Exception as error:  # of a plugin, or of ours: the pipeline has to know
-            self._inbox.put(Failed(self.number, error))
+            self._give_up(error, every=False)
         finally:
             self._end_tape()
+
+    def _may_connect(self, pause: float) -> bool:
+        """Wait for the pause, and for the turn by the exchange's limit; False: it is over."""
+        limit = getattr(self._feed, "connects", None)
+        over = self._over.wait(pause)
+        return not over and self._manner.connects.wait(self._feed.url, limit, self._over)
+
+    def _give_up(self, error: Exception, every: bool) -> None:
+        if not self._over.is_set():
+            self._inbox.put(Failed(self.number, tuple(self.symbols), error, every))
 
     def _end_tape(self) -> None:
         if self._tape is not None:
@@ -113,28 +137,41 @@ class Listener(threading.Thread):
         whole: float = min(self._manner.pause * 2.0 ** (failed - 2), longest)
         return whole * random.uniform(0.8, 1.2)  # noqa: S311  (jitter, not a secret)
 
-    def _session(self) -> float:
-        """Hold one connection until it ends; return how long the exchange asks to wait."""
+    def _session(self) -> None:
+        """Hold one connection until it ends; raises what another connection would not mend."""
         try:
             line = Line(self._feed.url)
         except UnavailableError as error:
             self._tell_end(error)
-            return error.wait if isinstance(error, RateLimitError) else 0.0
+            return
         why = ""
         try:
             _Session(self, line).hold()
         except WerksError as error:
             why = str(error)
+            self._require_hope(error)
             self._tell_end(error)
-            return error.wait if isinstance(error, RateLimitError) else 0.0
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise
         finally:
             self.since = 0.0
             line.close()
             if self._tape is not None:
                 self._tape.ended(self._manner.clock(), why)
-        return 0.0
+
+    def _require_hope(self, error: WerksError) -> None:
+        """Raise an error that another connection would not mend, or has not so many times."""
+        if isinstance(error, RejectedError):
+            raise error
+        if not isinstance(error, UnavailableError):
+            self._unreadable += 1
+            if self._unreadable > _MOST_UNREADABLE:
+                raise error
 
     def _tell_end(self, error: WerksError) -> None:
+        if isinstance(error, RateLimitError):  # the other connections are not welcome either
+            self._manner.connects.pause(self._feed.url, error.wait)
         if not self._over.is_set():
             self._inbox.put(Disconnected(self.number, tuple(self.symbols), str(error)))
 
@@ -180,7 +217,7 @@ class _Session:
         self._line.send(text)
         pace = getattr(self._feed, "sends_per_second", 0.0)
         if pace:
-            time.sleep(1.0 / pace)
+            self._of._over.wait(1.0 / pace)
 
     def _take(self, messages: Sequence[bytes]) -> None:
         received, tape = self._manner.clock(), self._tape
@@ -195,7 +232,14 @@ class _Session:
                 events = hear(message, received)
             except MessageError as error:
                 self._manner.keep(self._feed.url, message, str(error))
+                for symbol in self._of.symbols:  # it may have had rows of any
+                    self._event(Missed(symbol, "a message could not be read"))
                 continue
+            except WerksError:
+                raise
+            except Exception as error:  # foreign code: whoever mends it needs the message
+                self._manner.keep(self._feed.url, message, f"{type(error).__name__}: {error}")
+                raise
             self._waiting += 1
             for event in events:
                 self._event(event)
@@ -235,9 +279,9 @@ class _Session:
         """Return what was heard; of what cannot be read, the past has to tell."""
         try:
             return self._talk.rows()
-        except (DataError, MessageError) as error:
+        except WerksError as error:
             self._manner.keep(self._feed.url, b"", str(error))
-            raise UnavailableError(f"{self._feed.url}: {error}") from error
+            raise
 
     def _look_after(self) -> None:
         """Ping when it is time; end what is silent or was not acknowledged."""
@@ -254,20 +298,3 @@ class _Session:
         if self._unacked and now - self._began > _ACKED_WITHIN:
             names = ", ".join(sorted(self._unacked)[:5])
             raise UnavailableError(f"{self._feed.url}: the subscription of {names} is not answered")
-
-
-def connect(
-    feed: Feed, symbols: Sequence[str], inbox: Inbox, given: tuple[Http, Manner], base: int = 0
-) -> list[Listener]:
-    """Start listening, over as many connections as the exchange's limit asks for.
-
-    They are numbered from `base` on.
-    """
-    most = max(1, feed.most_symbols)
-    shards = [symbols[at : at + most] for at in range(0, len(symbols), most)]
-    found = [
-        Listener(number, feed, shard, inbox, given) for number, shard in enumerate(shards, base)
-    ]
-    for listener in found:
-        listener.start()
-    return found

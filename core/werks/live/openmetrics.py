@@ -49,6 +49,18 @@ _STREAMS = (
         lambda s: s["reconnects"],
     ),
     _Family("werks_connected", "gauge", "Whether a connection lives.", lambda s: s["connected"]),
+    _Family(
+        "werks_minutes_compared",
+        "counter",
+        "Minutes compared with the exchange's candles since the run began.",
+        lambda s: s["compared"],
+    ),
+    _Family(
+        "werks_minutes_differ",
+        "counter",
+        "Minutes found to differ from the exchange's candles since the run began.",
+        lambda s: s["differ"],
+    ),
 )
 _SINKS = (
     _Family(

@@ -6,7 +6,7 @@ from .plan import Again, Plan, make_plan
 from .proving import Proven, prove
 from .report import Report
 from .running import load, run
-from .until import LiveFigures, Until
+from .until import LiveFigures, Reload, Until
 
 __all__ = [
     "Again",
@@ -14,6 +14,7 @@ __all__ = [
     "LiveFigures",
     "Plan",
     "Proven",
+    "Reload",
     "Repair",
     "Report",
     "Until",

@@ -62,8 +62,8 @@ def to_repair(graph: Graph, ledger: Ledger, now: datetime) -> Repair:
 
 def _other(source: SourceNode, record: WindowRecord, now: datetime) -> tuple[str, str]:
     """Return the door to read a window by this time, and why there is none."""
-    if record.door == "rest" and "archive" in source.doors:
-        return "archive", ""
+    if record.door != "archive" and "archive" in source.doors:
+        return "archive", ""  # or by REST, as long as it has not published the day
     if "rest" not in source.doors:
         return "", "there is no other door to read it by"
     return "rest", beyond_rest(source, record.day, now)

@@ -11,6 +11,7 @@ from ..components import Mark, Proof, Receipt, State, Stream, Window, Writer
 from ..errors import SinkError
 from ..proof import Digest
 from ..schema import nanoseconds
+from ..transforms.join import Values
 from .flow import Flow, Rows
 from .mark import entry, mark
 from .tally import Tally
@@ -28,7 +29,7 @@ class Given:
     writers: Mapping[str, Writer]
     states: Mapping[str, State]
     verify: bool
-    beside: Mapping[str, pa.RecordBatch]
+    beside: Mapping[str, pa.RecordBatch | Values]
 
 
 class Day:
@@ -124,6 +125,8 @@ class Day:
         After a SinkError it may be asked again: sinks that have closed are left alone then.
         """
         self.advance(self.task.until)
+        if self.flow.waits:
+            raise SinkError(f"the bars of {self.task.day} wait for what stands beside them")
         states = self.flow.states()
         if self.task.settles:
             self.settle()

@@ -4,7 +4,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -13,10 +13,7 @@ from ..config import Settings
 from ..ledger import Ledger
 from .livesource import LiveSource
 from .streaming import Streaming
-from .until import LiveFigures
-
-if TYPE_CHECKING:
-    from ..live.watch import Watch
+from .until import LiveFigures, Until
 
 _EVERY = 0.5
 _RATE_OVER = 10.0
@@ -24,6 +21,7 @@ _RATE_OVER = 10.0
 _LEDGER_EVERY = 10.0
 
 Figures = Mapping[Stream, LiveFigures]
+Show = Callable[[Mapping[str, Any]], object]
 
 
 def follow(stream: Streaming, figures: LiveFigures) -> None:
@@ -40,8 +38,10 @@ def follow(stream: Streaming, figures: LiveFigures) -> None:
 class Watched:
     """Shows a live run to those who watch it, not more often than anybody could see."""
 
-    def __init__(self, watch: "Watch", name: str, ledger: Ledger, clock: Callable[[], int]) -> None:
-        self._watch, self._name, self._ledger, self._clock = watch, name, ledger, clock
+    def __init__(
+        self, shows: Sequence[Show], name: str, ledger: Ledger, clock: Callable[[], int]
+    ) -> None:
+        self._shows, self._name, self._ledger, self._clock = shows, name, ledger, clock
         self._due = self._asked = 0.0
         self._gaps: Counter[Stream] = Counter()
         self._rows: dict[Stream, deque[tuple[float, int]]] = {}
@@ -58,11 +58,13 @@ class Watched:
         for source in sources:
             for each in source.streams.values():
                 follow(each, figures[each.stream])
-        streams = [self._plain(stream, figures[stream], now) for stream in figures]
+        named = {stream: mine for stream, mine in figures.items() if not mine.removed}
+        streams = [self._plain(stream, mine, now) for stream, mine in named.items()]
         sinks = list(_sinks(sources))
-        problems = [*_of_streams(figures), *_of_sinks(sinks)]
+        problems = [*_of_streams(named), *_of_sinks(sinks)]
         told = {"pipeline": self._name, "problems": problems, "streams": streams, "sinks": sinks}
-        self._watch.show(told)
+        for show in self._shows:
+            show(told)
 
     def found(self) -> None:
         """Take note that there is a new gap in the ledger."""
@@ -84,6 +86,10 @@ class Watched:
             "waits": mine.waits,
             "lost": mine.lost,
             "refused": mine.refused,
+            "failed": mine.failed,
+            "compared": mine.compared,
+            "differ": mine.differ,
+            "not_asked": mine.not_asked,
         }
 
     def _rate(self, stream: Stream, rows: int, now: float) -> float:
@@ -95,15 +101,14 @@ class Watched:
         return round((rows - before) / (now - began), 1) if now > began else 0.0
 
 
-def watched(
-    settings: Settings, ledger: Ledger, clock: Callable[[], int], stack: ExitStack
-) -> Watched | None:
-    """Return what shows a run at the address of its file; None if it names none."""
-    if not settings.watch:
-        return None
-    from ..live.watch import Watch  # only now: a web server costs time to import
+def watched(settings: Settings, ledger: Ledger, until: Until, stack: ExitStack) -> Watched | None:
+    """Return what shows a run to `until` and at the address of its file; None if nobody looks."""
+    shows: list[Show] = [] if until.show is None else [until.show]
+    if settings.watch:
+        from ..live.watch import Watch  # only now: a web server costs time to import
 
-    return Watched(stack.enter_context(Watch(settings.watch)), settings.name, ledger, clock)
+        shows.append(stack.enter_context(Watch(settings.watch)).show)
+    return Watched(shows, settings.name, ledger, until.clock) if shows else None
 
 
 def _sinks(sources: Iterable[LiveSource]) -> Iterable[dict[str, Any]]:
@@ -122,7 +127,9 @@ def _of_streams(figures: Figures) -> Iterable[str]:
     """Yield what is wrong with streams."""
     for stream, mine in figures.items():
         name = f"{stream} {stream.component}"
-        if mine.refused:
+        if mine.failed:
+            yield f"{name}: stopped: {mine.failed}"
+        elif mine.refused:
             yield f"{name}: refused: {mine.refused}"
         elif not mine.connected:
             yield f"{name}: not connected{f': {mine.lost}' if mine.lost else ' yet'}"

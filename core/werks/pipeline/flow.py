@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from ..components import State, Step
 from ..config import Node
-from ..transforms.join import Joining
+from ..transforms.join import Joining, Values, parted
 
 Rows = tuple[str, pa.RecordBatch]
 
@@ -20,22 +20,30 @@ class Flow:
         nodes: Sequence[Node],
         schemas: Mapping[str, pa.Schema],
         states: Mapping[str, State],
-        beside: Mapping[str, pa.RecordBatch],
+        beside: Mapping[str, pa.RecordBatch | Values],
     ) -> None:
         self._source = source
+        self._joining: list[Joining] = []
         self._steps: dict[str, Step] = {}
         self._below: dict[str, list[str]] = {source: []}
         self._carrying = [node.name for node in nodes if node.component.seam == "never"]
         for node in nodes:
             inputs = {name: schemas[name] for name in node.inputs if name in self._below}
-            step = node.component.start(inputs, states.get(node.name))
+            state, held = parted(states.get(node.name))
+            step = node.component.start(inputs, state)
             if node.beside:
-                others = [beside[name] for name in node.beside]
-                step = Joining(step, schemas[node.name], others)
+                others = [_values(beside[name]) for name in node.beside]
+                step = Joining(step, schemas[node.name], others, held)
+                self._joining.append(step)
             self._steps[node.name] = step
             self._below[node.name] = []
             for name in inputs:
                 self._below[name].append(node.name)
+
+    @property
+    def waits(self) -> bool:
+        """Whether bars are held, until it is known what stands beside them."""
+        return any(step.waits for step in self._joining)
 
     def push(self, batch: pa.RecordBatch) -> Iterator[Rows]:
         """Take rows of the source."""
@@ -71,3 +79,7 @@ class Flow:
             yield node, batch
             for below in self._below[node]:
                 yield from self._down(below, self._steps[below].push(batch, node))
+
+
+def _values(rows: pa.RecordBatch | Values) -> Values:
+    return rows if isinstance(rows, Values) else Values.all(rows)

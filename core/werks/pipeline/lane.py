@@ -4,9 +4,9 @@ Where a hole may lie, after a reconnect, a jump of the ids or a restart, the row
 until REST has given what lies before them, or until it is clear that it cannot.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
-from typing import Protocol
 
 import attrs
 import numpy as np
@@ -15,75 +15,53 @@ import pyarrow as pa
 from ..components import Continuity, Stream
 from ..errors import WerksError
 from ..schema import nanoseconds
-from .place import Known, Place
+from .held import Held, Shelf
+from .past import Answer, Past
+from .place import Hole as Hole
+from .place import Known, Place, between
 
 # Before REST is asked again: 1, 2, 4, … seconds, at most so many.
 _LONGEST = 15.0
-# Doors may print the time of one trade differently, in floats or in whole milliseconds; where ids
-# tell the order, a time that goes back so little is no disorder.
-_GRAIN = 1_000_000
 # If no row comes, REST is asked after so many seconds: it needs the time to know the latest rows.
 _SETTLE = 2.0
-# So many rows wait at most while a hole is looked into; beyond, the hole is left open.
-_MOST_HELD = 2_000_000
-
-
-@attrs.frozen
-class Hole:
-    """Rows that are missing and cannot be had now: why, where, and how many if ids tell."""
-
-    cause: str
-    evidence: str
-    missing: int | None
-
-
-@attrs.frozen
-class Answer:
-    """What REST gave: rows in order.
-
-    `whole` is whether it came up to the time asked for, `reaches` whether it goes back so far.
-    """
-
-    batches: tuple[pa.RecordBatch, ...]
-    whole: bool
-    reaches: bool = True
-
-
-class Past(Protocol):
-    """Asks REST for what lies behind a place; a part at a time if it is much."""
-
-    def ask(self, stream: Stream, after: int, until: int) -> Future[Answer]:
-        """Return rows from a time on, in order; errors come through the future."""
-        ...
+# REST is asked for so many ns more than what lies before the rows that wait: it knows their order.
+_BEYOND = 60 * 10**9
+# So many parts of the rows that wait go on at once; then sinks have their turn.
+_AT_ONCE = 8
 
 
 @attrs.frozen
 class Rule:
     """What holds for a stream: what its ids prove, how long rows are held, how long a hole waits.
 
-    `hold` is in nanoseconds, `patience` in seconds.
+    `hold` is in nanoseconds, `patience` in seconds; rows wait on `shelf`.
     """
 
     continuity: Continuity
     hold: int = 0
     patience: float = 60.0
+    shelf: Shelf = attrs.field(factory=Shelf, repr=False)
 
 
 class Lane:
     """Joins what connections bring to what is there."""
 
+    lag = 0  # rows come at their time
+
     def __init__(self, stream: Stream, rule: Rule, last: Place, past: Past | None) -> None:
         self.stream = stream
         self.known = Known(str(stream), rule.continuity, last)
         self._rule, self._past = rule, past
-        self._held: list[pa.RecordBatch] = []
-        self._out: list[pa.RecordBatch | Hole] = []
+        self._held = Held(self.known, rule.shelf)
+        # Further doubts, each with the rows that came after it, unless their ids will join them.
+        self._later: deque[tuple[str, Held]] = deque()
+        self._out: deque[pa.RecordBatch | Hole] = deque()
         self._doubt = "the stream begins here"
         self._since: float | None = None
         self._asked: Future[Answer] | None = None
         self._tries, self._again, self._why = 0, 0.0, ""
-        self._beyond = False
-        self.connected = False
+        self._beyond = self._stale = self.connected = False
+        self._met = 0
 
     @property
     def waits(self) -> str:
@@ -93,94 +71,159 @@ class Lane:
     @property
     def held(self) -> int:
         """How many rows wait."""
-        return sum(map(len, self._held))
+        return sum(map(len, self._all()))
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do before a row comes."""
+        return not (self._doubt or self._held or self._later or self._out)
 
     def doubt(self, why: str) -> None:
         """Take note that rows may be missing between the last row and the next one."""
-        self._doubt = self._doubt or why
+        newest = self._all()[-1]
+        if len(newest) and (self._doubt or not self.known.counts):
+            self._later.append((why, Held(self.known, self._rule.shelf)))
+        elif not self._later:
+            # What REST is being asked for may end before the rows that are missing now.
+            self._stale = self._stale or not len(newest)
+            self._doubt = self._doubt or why
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take rows of a connection; those that are known are left out."""
-        batch = self.known.without(batch, bool(self._doubt))
+        batch = self.known.without(batch, bool(self._doubt or self._later))
         if len(batch):
-            self._held.append(batch)
+            (self._held if self.known.counts else self._all()[-1]).add(batch)
+
+    def close(self) -> None:
+        """Give up the rows that wait."""
+        for held in self._all():
+            held.clear()
 
     def poll(self, now: int, clock: float) -> Iterator[pa.RecordBatch | Hole]:
         """Yield what may go on: rows in order, holes before the rows behind them.
 
-        `now` is the time in ns since 1970, `clock` seconds of a clock that only goes forward.
+        `now` is the time in ns since 1970, `clock` seconds of a clock that only goes forward. What
+        is more than a few hundred thousand rows, or not taken, comes at the next call.
         """
+        yield from self._ready()
         if not self._doubt:
-            self._flow(now)
+            yield from self._flow(now)
         if self._doubt:
             self._clear(now, clock)
-        out, self._out = self._out, []
-        yield from out
+            yield from self._ready()
+            if not self._doubt:
+                yield from self._flow(now)
 
-    def _flow(self, now: int) -> None:
-        if not self._held:
-            return
-        rest: list[pa.RecordBatch] = []
-        rows = self.known.ordered(self._held)
-        if self.known.counts and self.known.last.number is not None:
-            rows, rest = self._until_jump(rows, self.known.last.number)
-        if self._rule.hold and len(rows):
-            time = nanoseconds(rows["timestamp"])
-            until = max(int(time[-1]), now) - self._rule.hold
-            count = int(np.searchsorted(time, until, "right"))
-            rows, rest = rows.slice(0, count), [rows.slice(count), *rest]
-        self._held = [each for each in rest if len(each)]
-        self._let_go(rows)
+    def _ready(self) -> Iterator[pa.RecordBatch | Hole]:
+        while self._out:
+            yield self._out.popleft()
 
-    def _until_jump(
-        self, rows: pa.RecordBatch, last: int
-    ) -> tuple[pa.RecordBatch, list[pa.RecordBatch]]:
-        """Return the rows whose ids go on from the last one, and those that do not: a doubt."""
-        ids = self.known.numbers(rows)
-        order = np.argsort(ids, kind="stable")
-        good = ids[order] == last + 1 + np.arange(len(ids))
-        if good.all():
-            return rows, []
-        count = int(np.argmin(good))
-        taken = np.zeros(len(rows), bool)
-        taken[order[:count]] = True
-        self.doubt(f"ids {last + count + 1} to {int(ids[order[count]]) - 1} did not come")
-        return rows.filter(pa.array(taken)), [rows.filter(pa.array(~taken))]
+    def _flow(self, now: int) -> Iterator[pa.RecordBatch | Hole]:
+        for _ in range(_AT_ONCE):
+            if self._doubt:
+                return
+            if not len(self._held):
+                if self._later:
+                    self._go_on_later()
+                return
+            rows = self._old_enough(self._following(), now)
+            if not len(rows):
+                return
+            self._let_go(rows)
+            yield from self._ready()
+
+    def _go_on_later(self) -> None:
+        """Come to the rows behind the next doubt; those of them that are known now are left out."""
+        self._since, self._met = None, 0
+        while self._later and not len(self._held):
+            why, self._held = self._later.popleft()
+            self._doubt = self._doubt or why
+            self._held.forget()
+
+    def _following(self) -> pa.RecordBatch:
+        """Return the next rows whose ids go on from the last one; if there are none, a doubt."""
+        known, held = self.known, self._held
+        rows = held.next()
+        if not known.counts:
+            return rows
+        last = known.last.number
+        if last is None:  # after a hole the ids may begin anywhere
+            last = min([known.least([rows]), *([held.least()] if len(held) else [])]) - 1
+        good, others = known.parted(rows, last)
+        if len(others) and not len(good) and len(held):  # what is missing may come next
+            good, others = known.parted(known.ordered([others, held.next()]), last)
+        if len(others):
+            is_jump = not len(held) or not len(good)
+            held.put_back(others)
+            if is_jump:
+                first, end = last + 1 + len(good), known.least([others]) - 1
+                self._doubt = f"ids {first} to {end} did not come"
+        return good
+
+    def _old_enough(self, rows: pa.RecordBatch, now: int) -> pa.RecordBatch:
+        """Return the rows that no other can precede any more; the others wait."""
+        if not self._rule.hold or not len(rows) or (self._later and not self.known.counts):
+            return rows
+        time = nanoseconds(rows["timestamp"])
+        until = max(int(time[-1]), self._held.newest(), now) - self._rule.hold
+        count = int(np.searchsorted(time, until, "right"))
+        self._held.put_back(rows.slice(count))
+        return rows.slice(0, count)
 
     def _clear(self, now: int, clock: float) -> None:
         """Ask REST what lies between; when that is known, or hopeless, let the rows go on."""
-        if not self.connected and not self._held:
+        if not self.connected and not len(self._held):
             return  # what REST had now would not be the end of it
         if self._since is None:
             self._since, self._tries, self._again = clock, 0, clock + _SETTLE
             self._why, self._beyond = "REST cannot be asked for it", False
         if self._joined():
-            self._go_on(now)
+            self._go_on()
+        elif full := self._full():
+            self._asked, self._why = None, full
         elif self._asked is not None:
             if self._asked.done():
                 asked, self._asked = self._asked, None
-                self._hear(asked, now, clock)
-        elif self._past is not None and (clock >= self._again or (self._held and not self._tries)):
-            self._tries += 1
-            self._asked = self._past.ask(self.stream, self.known.last.time, now)
-        if self._doubt and self._asked is None and self._held and self._is_hopeless(clock):
+                self._hear(asked, clock)
+        elif self._past is not None and (
+            clock >= self._again or (len(self._held) and not self._tries)
+        ):
+            self._tries, self._stale = self._tries + 1, False
+            self._asked = self._past.ask(self.stream, self.known.last.time, self._until(now))
+        if self._doubt and self._asked is None and len(self._held) and self._is_hopeless(clock):
             self._out.append(self._hole())
             self.known.forget_number()
-            self._go_on(now)
+            self._go_on()
+
+    def _until(self, now: int) -> int:
+        """Return up to when REST is asked: what has waited for hours need not come once more."""
+        if not len(self._held):
+            return now
+        # A snapshot may lack the last rows before the time when it was heard.
+        self._met = self._met or now
+        return min(now, max(self._held.earliest(), self._met) + _BEYOND)
+
+    def _full(self) -> str:
+        """Return why the rows may wait no longer; empty if they may."""
+        shelf = self._rule.shelf
+        return shelf.full if shelf.full and any(map(shelf.is_largest, self._all())) else ""
+
+    def _all(self) -> list[Held]:
+        return [self._held, *(held for _, held in self._later)]
 
     def _is_hopeless(self, clock: float) -> bool:
         waited = clock - (clock if self._since is None else self._since)
-        too_long = waited > self._rule.patience or self.held > _MOST_HELD
-        return self._past is None or self._beyond or (self._tries > 0 and too_long)
+        too_long = self._tries > 0 and waited > self._rule.patience
+        return self._past is None or self._beyond or too_long or bool(self._full())
 
     def _joined(self) -> bool:
         """Tell whether ids alone prove that the rows that wait follow the last one."""
         last = self.known.last.number
-        if not self.known.counts or not self._held or last is None:
+        if not self.known.counts or not len(self._held) or last is None:
             return False
-        return self.known.least(self._held) == last + 1
+        return self._held.least() == last + 1
 
-    def _hear(self, asked: Future[Answer], now: int, clock: float) -> None:
+    def _hear(self, asked: Future[Answer], clock: float) -> None:
         """Take what REST has answered."""
         error = asked.exception()
         if error is not None and not isinstance(error, WerksError):
@@ -189,8 +232,8 @@ class Lane:
             self._why = str(error)
         else:
             answer = asked.result()
-            if self._answered(answer):
-                self._go_on(now)
+            if self._answered(answer) and not self._stale:
+                self._go_on()
                 return
             self._why = "REST does not have all of it"
             if not answer.whole:  # more of it comes at once
@@ -206,9 +249,8 @@ class Lane:
         if below and found is not None:
             rows = self.known.without(found, False)
             if len(rows):
-                self._let_go(self._counted(rows))
-                held = [self.known.without(each, True) for each in self._held]
-                self._held = [each for each in held if len(each)]
+                self._let_go(self.known.counted(rows))
+                self._held.forget()
         return below and above and answer.whole
 
     def _meets(self, found: pa.RecordBatch | None, reaches: bool) -> tuple[bool, bool]:
@@ -216,55 +258,42 @@ class Lane:
         known = self.known
         if known.counts and known.last.number is not None:
             if found is None:
-                return True, not self._held
+                return True, not len(self._held)
             ids = known.numbers(found)
             after = ids[ids > known.last.number]
             below = not len(after) or int(after.min()) == known.last.number + 1
-            return below, not self._held or int(ids.max()) + 1 >= known.least(self._held)
+            return below, not len(self._held) or int(ids.max()) + 1 >= self._held.least()
         names = set[str]() if found is None else set(found["trade_id"].to_pylist())
         # Where a stream begins at a midnight, nothing is known that could come again.
         below = bool(known.last.ids & names) if known.last.ids else reaches
-        if not self._held:
+        if not len(self._held):
             return below, True
-        return below, known.ordered(self._held)["trade_id"][0].as_py() in names
+        return below, self._held.first()["trade_id"][0].as_py() in names
 
-    def _counted(self, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Return the rows before the first id that REST leaves out, if ids count."""
-        last = self.known.last.number
-        if not self.known.counts or last is None:
-            return rows
-        good = self.known.numbers(rows) == last + 1 + np.arange(len(rows))
-        return rows if good.all() else rows.slice(0, int(np.argmin(good)))
-
-    def _go_on(self, now: int) -> None:
-        self._doubt, self._since = "", None
-        self._flow(now)
+    def _go_on(self) -> None:
+        self._doubt, self._since, self._asked, self._met = "", None, None, 0
 
     def _hole(self) -> Hole:
         """Return what is missing before the rows that wait."""
-        first, last = self.known.ordered(self._held), self.known.last
-        times = (last.time, int(nanoseconds(first["timestamp"])[0]))
-        between = " and ".join(str(np.datetime64(time // 10**6, "ms")) for time in times)
+        last, where = self.known.last, between(self.known.last.time, self._held.earliest())
         cause = f"{self._doubt}; {self._why}"
         if not self.known.counts or last.number is None:
-            return Hole(cause, f"between {between}", None)
-        least = self.known.least(self._held)
-        evidence = f"ids {last.number + 1} to {least - 1}, between {between}"
-        return Hole(cause, evidence, least - last.number - 1)
+            return Hole(cause, where, None, last.time + 1)
+        count = self._held.least() - last.number - 1
+        evidence = f"ids {last.number + 1} to {last.number + count}, {where}"
+        return Hole(cause, evidence, count, last.time + 1)
 
     def _let_go(self, rows: pa.RecordBatch) -> None:
         """Let rows go on; those that came too late to stand in their place are told as a hole."""
         if not len(rows):
             return
-        grain = _GRAIN if self.known.counts else 0
-        late = nanoseconds(rows["timestamp"]) < self.known.last.time - grain
+        late = self.known.late(rows)
         if late.any():
-            count = int(late.sum())
-            names = ", ".join(rows["trade_id"].filter(pa.array(late)).to_pylist()[:5])
+            missed = rows.filter(pa.array(late))
+            evidence = f"ids {', '.join(missed['trade_id'].to_pylist()[:5])}"
             cause = "trades came after later ones, beyond what may be out of order"
-            self._out.append(Hole(cause, f"ids {names}", count))
+            since = int(nanoseconds(missed["timestamp"]).min())
+            self._out.append(Hole(cause, evidence, len(missed), since))
         self.known.advance(rows)
-        if late.any():
-            rows = rows.filter(pa.array(~late))
-        if len(rows):
+        if len(rows := rows.filter(pa.array(~late)) if late.any() else rows):
             self._out.append(rows)

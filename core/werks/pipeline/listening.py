@@ -1,14 +1,14 @@
 """Live sources: what connections bring goes through lanes into windows, for ever."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 
 import attrs
 
 from ..components import Stream, Window
 from ..errors import SinkError, UnavailableError, WerksError
-from ..http import Http
-from ..ledger import Gap, Ledger
+from ..ledger import Ledger
 from ..live import (
     ROOM,
     Arrived,
@@ -20,55 +20,70 @@ from ..live import (
     Replay,
     Told,
 )
-from .doors import looked_up
+from .ahead import Ahead, connected, heard, live
 from .figures import Watched, follow, watched
-from .graph import Branch, Graph
-from .lane import Hole
+from .graph import Graph
+from .holes import gaps_of
 from .livesource import LiveSource
 from .mark import entry
+from .newcomers import Newcomers
+from .reloading import Reloading
 from .replayed import prepared, replay
 from .report import Report
-from .streaming import Streaming, Turned
+from .streaming import Lost, Streaming, Turned
+from .task import foreign
 from .until import LiveFigures, Until
+from .walking import Means
 
 _TICK = 0.1
-_LONGEST = 2000
+# For so many seconds connections may take leave.
+_LEAVE = 5.0
 
 
 class Listening:
-    """All live sources of a pipeline, in the thread of the caller."""
+    """All live sources of a pipeline, in the thread of the caller; `report` gets what came."""
 
-    def __init__(self, graph: Graph, ledger: Ledger, until: Until, inbox: Inbox | Replay) -> None:
-        self._graph, self._ledger, self._until = graph, ledger, until
+    def __init__(
+        self,
+        graph: Graph,
+        ledger: Ledger,
+        given: tuple[Report, Until],
+        inbox: Inbox | Replay,
+        newcomers: Newcomers | None = None,
+    ) -> None:
+        self._graph, self._ledger, self._inbox = graph, ledger, inbox
+        self._report, self._until = given
         self._settings = graph.config.settings
         self._hooks = graph.config.plugins.manager.hook
-        self._inbox = inbox
+        self._newcomers = newcomers
         self._sources: list[LiveSource] = []
-        self.errors: list[tuple[str, WerksError]] = []
-        self.figures: dict[Stream, LiveFigures] = {}
+        self._figures = self._report.live
         self._watched: Watched | None = None
 
-    def run(self, branches: Iterable[Branch]) -> None:
-        """Listen until it is over; what came is committed then, and what is open written apart."""
+    def run(self, sources: Iterable[LiveSource]) -> None:
+        """Listen until it is over; what came is committed then, and what is open written apart.
+
+        The sources are connected already, their connections numbered in this order.
+        """
         with ExitStack() as stack:
-            self._watched = watched(self._settings, self._ledger, self._until.clock, stack)
+            self._watched = watched(self._settings, self._ledger, self._until, stack)
             try:
-                for branch in branches:
-                    self._begin(branch, stack)
+                for source in sources:
+                    self._begin(source)
                 self._listen(self._until.is_over)
             finally:
                 for source in self._sources:
                     source.stop()
+                if self._newcomers is not None:
+                    self._newcomers.stop()
             self._drain()
             self._end()
 
-    def _begin(self, branch: Branch, stack: ExitStack) -> None:
-        given = (self._graph, self._ledger, self._until)
-        source = LiveSource(branch, given, stack)
+    def _begin(self, source: LiveSource) -> None:
+        source.begin()
         self._sources.append(source)
         for stream in source.streams.values():
-            self.figures[stream.stream] = LiveFigures()
-        source.connect(self._inbox, ROOM * len(self._sources))
+            self._figures[stream.stream] = LiveFigures()
 
     def _listen(self, is_over: Callable[[], bool]) -> None:
         due = self._inbox.clock() + self._settings.commit_every
@@ -78,93 +93,142 @@ class Listening:
             for item in self._inbox.take(_TICK):
                 self._hear(item)
             self._poll(heard)
+            if self._newcomers is not None:
+                self._newcomers.poll(self._sources)
             if self._watched is not None:
-                self._watched.show(self._sources, self.figures)
+                self._watched.show(self._sources, self._figures)
             if self._inbox.clock() >= due:
                 due = self._inbox.clock() + self._settings.commit_every
                 self._commit()
                 for source in self._sources:
-                    source.renew(self._inbox)
-            if not any(source.listens for source in self._sources):
+                    source.renew()
+            comes = self._newcomers is not None and self._newcomers.busy
+            if not comes and not any(source.listens for source in self._sources):
                 return
 
     def _drain(self) -> None:
         """Take what connections brought before they ended; holes are healed by the next run."""
-        for item in self._inbox.take(0.05):
-            if isinstance(item, Arrived):
-                self._hear(item)
+        until, ended = time.monotonic() + _LEAVE, False
+        while not ended:
+            ended = time.monotonic() > until or not any(source.alive for source in self._sources)
+            for item in self._inbox.take(0.05):
+                if isinstance(item, Arrived):
+                    self._hear(item)
         self._poll([source.heard() for source in self._sources])
 
     def _end(self) -> None:
         self._commit()
         for source in self._sources:
-            for stream in source.streams.values():
+            for stream in [*source.streams.values(), *source.leaving]:
                 try:
                     stream.end()
-                except SinkError as error:
-                    self.errors.append((str(stream.stream), error))
+                except Exception as error:  # of a sink, or of foreign code
+                    self._report.errors.append((str(stream.stream), error))
 
     def _hear(self, item: Item) -> None:
         source = self._sources[item.connection // ROOM - 1]
-        exchange = source.exchange
         if isinstance(item, Arrived):
-            source.take(item)
+            self._arrived(source, item)
         elif isinstance(item, Connected):
-            self._ledger.told(exchange, item.connection, "connected", "")
-            for stream in source.named(item.symbols):
-                stream.lane.connected = True
-                self.figures[stream.stream].opened(item.connection)
-                self._hooks.werks_connected(stream=stream.stream)
+            self._connected(source, item)
         elif isinstance(item, Disconnected):
-            self._ledger.told(exchange, item.connection, "disconnected", item.why)
-            for stream in source.named(item.symbols):
-                figures = self.figures[stream.stream]
-                figures.ended(item.connection, item.why)
-                stream.lane.connected = figures.connected
-                stream.lane.doubt(f"the connection was lost ({item.why})")
-                self._hooks.werks_disconnected(stream=stream.stream, reason=item.why)
-        elif isinstance(item, Told):
-            self._ledger.told(exchange, item.connection, item.what, item.why)
-            for stream in source.named((item.symbol,)):
-                if item.what == "missed":
-                    stream.lane.doubt(item.why)
-                else:
-                    refused = UnavailableError(f"{stream.stream}: refused: {item.why}")
-                    self.errors.append((str(stream.stream), refused))
-                    self.figures[stream.stream].refused = item.why
+            self._ledger.told(source.exchange, item.connection, "disconnected", item.why)
+            self._disconnected(source, item)
         elif isinstance(item, Failed):
-            raise item.error
+            self._failed(source, item)
+        else:
+            self._told(source, item)
+
+    def _arrived(self, source: LiveSource, item: Arrived) -> None:
+        if len(item.batch):
+            symbol = item.batch["symbol"][0].as_py()
+            with self._alone(source, symbol):
+                source.take(symbol, item.batch)
+
+    def _connected(self, source: LiveSource, item: Connected) -> None:
+        self._ledger.told(source.exchange, item.connection, "connected", "")
+        for symbol, figures in self._of(source, item.symbols):
+            figures.opened(item.connection)
+            source.connected(symbol, True)
+            self._hooks.werks_connected(stream=source.stream(symbol))
+
+    def _disconnected(self, source: LiveSource, item: Disconnected) -> None:
+        for symbol, figures in self._of(source, item.symbols):
+            figures.ended(item.connection, item.why)
+            source.connected(symbol, figures.connected)
+            source.doubt(symbol, f"the connection was lost ({item.why})")
+            self._hooks.werks_disconnected(stream=source.stream(symbol), reason=item.why)
+
+    def _told(self, source: LiveSource, item: Told) -> None:
+        self._ledger.told(source.exchange, item.connection, item.what, item.why)
+        for symbol, figures in self._of(source, (item.symbol,)):
+            if item.what == "missed":
+                source.doubt(symbol, item.why)
+                continue
+            stream = source.stream(symbol)
+            refused = UnavailableError(f"{stream}: refused: {item.why}")
+            self._report.errors.append((str(stream), refused))
+            figures.refused = item.why
+
+    def _failed(self, source: LiveSource, item: Failed) -> None:
+        """Go on without what an error has ended: with its symbols on others, or without them."""
+        error = item.error
+        error = error if isinstance(error, WerksError) else foreign(source.feed.url, error)
+        why, goes_on = str(error), source.split(item)
+        said = f"{why}; its symbols are heard on others" if goes_on else why
+        self._ledger.told(source.exchange, item.connection, "failed", said)
+        self._disconnected(source, Disconnected(item.connection, item.symbols, why))
+        if not goes_on:
+            for symbol, figures in self._of(source, item.symbols):
+                figures.failed = why
+                self._report.errors.append((str(source.stream(symbol)), error))
+
+    def _of(self, source: LiveSource, symbols: Iterable[str]) -> Iterator[tuple[str, LiveFigures]]:
+        """Yield those symbols that are still asked for, with their figures."""
+        for symbol in symbols:
+            if symbol in source.symbols:
+                yield symbol, self._figures[source.stream(symbol)]
+
+    @contextmanager
+    def _alone(self, source: LiveSource, symbol: str) -> Iterator[None]:
+        """Have an error of one stream, be it of a plugin's code, end that stream and no other."""
+        try:
+            yield
+        except SinkError:
+            raise
+        except Exception as error:  # of foreign code
+            stream = source.stream(symbol)
+            ours = error if isinstance(error, WerksError) else foreign(str(stream), error)
+            source.abandon(symbol)
+            self._figures[stream].failed = str(ours)
+            self._report.errors.append((str(stream), ours))
+            self._ledger.told(source.exchange, 0, "stopped", f"{stream}: {ours}")
 
     def _poll(self, heard: Sequence[Mapping[str, int]]) -> None:
         now, clock = self._until.clock(), self._inbox.clock()
         for source, alive in zip(self._sources, heard, strict=True):
-            for symbol, stream in source.streams.items():
-                for what in stream.poll(now, clock, alive.get(symbol, 0)):
-                    if isinstance(what, Hole):
+            for symbol, stream in list(source.streams.items()):
+                if stream.rests(now, alive.get(symbol, 0)):
+                    continue
+                found: list[Lost | Turned] = []
+                with self._alone(source, symbol):
+                    found = stream.poll(now, clock, alive.get(symbol, 0))
+                for what in found:
+                    if isinstance(what, Lost):
                         self._found(stream, what)
                     else:
                         self._done(source, stream, what)
+            source.turning.step(source.streams, clock, self._figures)
 
-    def _found(self, stream: Streaming, hole: Hole) -> None:
-        gap = self._gap(stream, hole)
-        self._ledger.found([gap])
-        self.figures[stream.stream].holes += 1
+    def _found(self, stream: Streaming, lost: Lost) -> None:
+        self._figures[stream.stream].holes += 1
         if self._watched is not None:
             self._watched.found()
-        window = Window(stream.stream.exchange, stream.stream.symbol, gap.day)
-        cause = f"{gap.cause}: {gap.evidence}"
-        self._hooks.werks_gap_found(stream=stream.stream, window=window, cause=cause)
-
-    def _gap(self, stream: Streaming, hole: Hole) -> Gap:
-        """Return what is missing of a day, with what the ledger knows of it already."""
-        gap = Gap(stream.stream, stream.day, "ids", hole.cause, hole.evidence, hole.missing, "open")
-        for known in self._ledger.gaps():
-            if (known.stream, known.day, known.kind) == (gap.stream, gap.day, gap.kind):
-                counted = known.missing is not None and gap.missing is not None
-                missing = (known.missing or 0) + (gap.missing or 0) if counted else None
-                evidence = f"{known.evidence}; {gap.evidence}"[:_LONGEST]
-                return attrs.evolve(gap, evidence=evidence, missing=missing)
-        return gap
+        for gap in gaps_of(self._ledger, stream.stream, lost):
+            self._ledger.found([gap])
+            window = Window(stream.stream.exchange, stream.stream.symbol, gap.day)
+            cause = f"{gap.cause}: {gap.evidence}"
+            self._hooks.werks_gap_found(stream=stream.stream, window=window, cause=cause)
 
     def _done(self, source: LiveSource, stream: Streaming, turned: Turned) -> None:
         done = turned.done
@@ -174,48 +238,60 @@ class Listening:
         window = Window(stream.stream.exchange, stream.stream.symbol, done.task.day)
         told = attrs.asdict(done) | {"holes": done.holes, "door": source.task.task.via}
         self._hooks.werks_window_done(stream=stream.stream, window=window, done=told)
+        if made.minutes is not None:
+            source.turning.over(stream.stream, done.task.day)
 
     def _commit(self) -> None:
         marks: dict[Stream, str | None] = {}
         for source in self._sources:
-            for stream in source.streams.values():
-                try:
-                    mark = stream.commit()
-                except SinkError:  # its rows wait, so does the mark; `full` ends the run
-                    continue
-                if mark is not None:
-                    marks[stream.stream] = mark.text()
-                follow(stream, self.figures[stream.stream])
+            for symbol, stream in list(source.streams.items()):
+                with suppress(SinkError), self._alone(source, symbol):
+                    self._mark(stream, marks)
+                follow(stream, self._figures[stream.stream])
+            left = [stream for stream in source.leaving if self._left(stream, marks)]
+            source.leaving = [each for each in source.leaving if each not in left]
             source.require_room()
         if marks:
             self._ledger.go_on(marks)
 
+    def _mark(self, stream: Streaming, marks: dict[Stream, str | None]) -> None:
+        """Commit; if a sink fails, its rows wait, so does the mark; `full` ends the run."""
+        mark = stream.commit()
+        if mark is not None:
+            marks[stream.stream] = mark.text()
 
-def go_on(graph: Graph, ledger: Ledger, http: Http, given: tuple[Report, Until]) -> None:
-    """Listen to the sources that have no end until that is over; the report gets what came."""
-    report, until = given
+    def _left(self, stream: Streaming, marks: dict[Stream, str | None]) -> bool:
+        """Tell whether a stream that nobody asks for any more is all committed; it is done with."""
+        try:
+            self._mark(stream, marks)
+            stream.end()
+        except SinkError:
+            return False
+        except Exception as error:  # foreign code
+            self._report.errors.append((str(stream.stream), foreign(str(stream.stream), error)))
+        return True
+
+
+def go_on(graph: Graph, means: Means, given: tuple[Report, Until], ahead: Ahead | None) -> None:
+    """Listen to the sources that have no end until that is over; the report gets what came.
+
+    Those that are connected by now are `ahead`.
+    """
+    (report, until), ledger = given, means.ledger
     try:
-        branches = [
-            attrs.evolve(branch, source=looked_up(branch.source, http))
-            for branch in graph.branches
-            if branch.source.is_live and any(branch.sinks.values())
-        ]
-        replayed = [branch for branch in branches if branch.source.replay is not None]
-        if replayed:
-            tapes = replay(replayed, graph.config.settings.replay_speed)
-            replayed = [prepared(branch, tapes, ledger) for branch in replayed]
-            by_tape = attrs.evolve(until, clock=tapes.now)
-            _listen(Listening(graph, ledger, by_tape, tapes), replayed, report)
-        heard = [branch for branch in branches if branch.source.replay is None]
-        if heard:
-            _listen(Listening(graph, ledger, until, Inbox()), heard, report)
+        with ExitStack() as stack:
+            replayed = live(graph, means.http, True)
+            if replayed:
+                tapes = replay(replayed, graph.config.settings.replay_speed)
+                replayed = [prepared(branch, tapes, ledger) for branch in replayed]
+                by_tape = attrs.evolve(until, clock=tapes.now)
+                played = connected(replayed, (graph, ledger, by_tape), tapes, stack)
+                Listening(graph, ledger, (report, by_tape), tapes).run(played.sources)
+            ahead = ahead or heard((graph, ledger, until), means.http, stack)
+            if ahead.sources:
+                newcomers = Newcomers(graph, Reloading(graph, means, until), report)
+                Listening(graph, ledger, given, ahead.inbox, newcomers).run(ahead.sources)
     except KeyboardInterrupt:
         report.stopped = True
     except WerksError as error:
         report.errors.append(("live", error))
-
-
-def _listen(listening: Listening, branches: Sequence[Branch], report: Report) -> None:
-    listening.figures = report.live  # of all sources, and of what an interrupt leaves
-    listening.run(branches)
-    report.errors += listening.errors

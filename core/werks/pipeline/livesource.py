@@ -1,18 +1,23 @@
 """A live source at work: its sinks, its streams, its connections."""
 
-import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-from ..components import File, Stream
+import pyarrow as pa
+
+from ..components import File, Stream, Window
 from ..errors import SinkError
 from ..http import Http
 from ..ledger import Ledger
-from ..live import Arrived, Inbox, Listener, Manner, Player, Recording, Replay, connect
+from ..live import Failed, Inbox, Manner, Player, Recording, Replay
+from ..live.spool import Spool
+from ..options import duration
+from .connections import Connections
 from .day import Given
 from .graph import Branch, Graph
+from .held import Shelf
 from .knowledge import Chain, Knowledge
 from .lane import Lane, Rule
 from .past import Asking
@@ -21,15 +26,18 @@ from .place import Place
 from .replayed import recording
 from .streaming import LiveTask, Mark, Streaming, today
 from .task import Task, midnight
-from .unnumbered import Unnumbered
+from .turning import Turning
+from .unnumbered import Pace, Unnumbered
 from .until import Until
-
-# How many seconds a connection is still heard beside the one that replaces it.
-_OVERLAP = 10.0
+from .waiting import Waiting
 
 
 class LiveSource:
-    """One live source: its sinks, its streams, its connections."""
+    """One live source: its sinks, its streams, its connections.
+
+    `symbols` are all that are asked for, `waiting` those whose history is being read; `leaving` are
+    streams that nobody asks for any more and that are not committed yet.
+    """
 
     def __init__(
         self, branch: Branch, given: tuple[Graph, Ledger, Until], stack: ExitStack
@@ -46,36 +54,100 @@ class LiveSource:
         self._keep, self._patience = self._http.keep, settings.repair_within
         self._pause = settings.reconnect_after
         self._asking = self._past(stack, settings)
-        self.writers = {
-            name: self._writer(name, settings.spool_limit, stack) for name in self.task.task.sinks
-        }
-        self._listeners: list[Listener] = []
-        self._old: list[tuple[Listener, float]] = []
-        known = Knowledge(graph, ledger)
-        self.streams = {
-            symbol: self._stream(symbol, known, ledger) for symbol in branch.source.symbols
-        }
+        self.turning = Turning(branch, given, self._http)
+        stack.callback(self.turning.close)
+        self.writers: dict[str, Patient] = {}
+        self._shelf = Shelf(Spool(settings.spool_limit))
+        self._limit, self._stack = settings.spool_limit, stack
+        stack.callback(self._shelf.spool.close)
+        self._connections: Connections | None = None
+        self._ledger, self._graph = ledger, graph
+        self.symbols = list(branch.source.symbols)
+        self.waiting: dict[str, Waiting] = {}
+        self.leaving: list[Streaming] = []
+        self.streams: dict[str, Streaming] = {}
+
+    def begin(self) -> None:
+        """Open the sinks and go on where the history of all symbols ends."""
+        self.writers = {name: self._writer(name) for name in self.task.task.sinks}
+        self.join(self.symbols)
 
     def _past(self, stack: ExitStack, settings: Any) -> Asking | None:
         door = self._branch.source.doors.get("rest")
         if door is None or door.off:
             return None
-        http = stack.enter_context(Http(settings.tries, quarantine=settings.quarantine))
+        http = stack.enter_context(self._http.twin(settings.tries))
         asking = Asking(door, http)
         stack.callback(asking.close)
         return asking
 
-    def _writer(self, name: str, limit: int, stack: ExitStack) -> Patient:
+    def _writer(self, name: str) -> Patient:
         sink = self.task.task.sinks[name]
         nodes = [node for node, sinks in self.task.targets.items() if name in sinks]
         schemas = {node: self.task.task.schemas[node] for node in sorted(nodes)}
-        writer = Patient(lambda: sink.open(schemas), limit)
-        stack.callback(writer.close)
+        writer = Patient(lambda: sink.open(schemas), self._limit)
+        self._stack.callback(writer.close)
         return writer
+
+    @property
+    def name(self) -> str:
+        """What the source is called in the file."""
+        return self._branch.source.name
+
+    def stream(self, symbol: str) -> Stream:
+        """Return the stream of a symbol."""
+        return Stream(self.exchange, symbol, self._branch.source.type)
+
+    def join(self, symbols: Iterable[str]) -> None:
+        """Go on with streams where their history ends; rows that have waited come behind it.
+
+        SinkError if a sink fails: those that are left may be tried again.
+        """
+        known = Knowledge(self._graph, self._ledger)
+        for symbol in symbols:
+            self.streams[symbol] = stream = self._stream(symbol, known, self._ledger)
+            waiting = self.waiting.pop(symbol, None)
+            if waiting is not None:
+                stream.lane.connected = waiting.connected
+                if waiting.doubt:
+                    stream.lane.doubt(waiting.doubt)
+                for batch in waiting.rows():
+                    stream.lane.take(batch)
+
+    def wait(self, symbols: Sequence[str]) -> None:
+        """Listen to more symbols, whose rows wait until `join`."""
+        self.symbols += symbols
+        self.waiting |= {symbol: Waiting() for symbol in symbols}
+        if self._connections is not None:
+            self._connections.open(symbols)
+
+    def leave(self, symbols: Collection[str]) -> None:
+        """Listen to symbols no more; `leaving` gets their streams."""
+        if self._connections is not None:
+            self._connections.drop(symbols)
+        for symbol in symbols:
+            self.symbols.remove(symbol)
+            self.waiting.pop(symbol, None)
+            if symbol in self.streams:
+                self.leaving.append(self.streams.pop(symbol))
+
+    def abandon(self, symbol: str) -> None:
+        """Give up a stream that has met an error: what is not committed is thrown away."""
+        self.waiting.pop(symbol, None)
+        stream = self.streams.pop(symbol, None)
+        if stream is not None:
+            for writer in self.writers.values():
+                writer.forget(Window(self.exchange, symbol, stream.day))
+        if self._connections is not None:
+            self._connections.drop([symbol])
+
+    def split(self, failed: Failed) -> bool:
+        """Tell whether symbols of a connection that has failed go on, on others."""
+        return self._connections is not None and self._connections.split(failed)
 
     def _stream(self, symbol: str, known: Knowledge, ledger: Ledger) -> Streaming:
         source, day = self._branch.source, today(self._clock())
-        stream = Stream(self.exchange, symbol, source.type)
+        stream = self.stream(symbol)
         text = ledger.live(stream)
         mark = Mark.of(text) if text else None
         prints = self.task.task.prints.fingerprints
@@ -91,7 +163,8 @@ class LiveSource:
         most = yesterday.most_id if yesterday is not None and yesterday.finished else None
         place = mark.place if mark else Place(midnight(day) - 1, most)
         lane = self._lane(stream, place)
-        given = Given(self.writers, chain.states, source.candles is not None, {})
+        beside = self.turning.beside(stream)
+        given = Given(self.writers, chain.states, source.candles is not None, beside)
         streaming = Streaming(self.task, lane, given, day)
         if mark:
             streaming.resume(mark)
@@ -102,16 +175,27 @@ class LiveSource:
 
     def _lane(self, stream: Stream, place: Place) -> Lane | Unnumbered:
         if "trade_id" not in self.feed.schema.names:
-            return Unnumbered(stream, place)
+            return Unnumbered(stream, place, self._pace(), self._asking)
         hold = int(self.feed.disorder.total_seconds() * 10**9)
-        rule = Rule(self.feed.continuity, hold, self._patience)
+        rule = Rule(self.feed.continuity, hold, self._patience, self._shelf)
         return Lane(stream, rule, place, self._asking)
+
+    def _pace(self) -> Pace:
+        """Return how far apart rows are; of funding, that is not known before it is paid."""
+        interval = getattr(self.feed, "interval", None)
+        step = duration(interval, "interval") if isinstance(interval, str) else None
+        return Pace(step, self._patience)
 
     @property
     def listens(self) -> bool:
         """Whether any connection is kept."""
         replays = self._replay is not None and not self._replay.is_over
-        return replays or any(each.is_alive() for each in self._listeners)
+        return replays or (self._connections is not None and self._connections.listen)
+
+    @property
+    def alive(self) -> bool:
+        """Whether any connection has not come to its end yet."""
+        return self._connections is not None and self._connections.alive
 
     def connect(self, inbox: Inbox | Replay, base: int) -> None:
         """Begin to listen; connections are numbered from `base` on."""
@@ -125,52 +209,45 @@ class LiveSource:
         if source.record is not None:
             record = Recording(source.record, self.exchange, source.type).tape
         manner = Manner(self._keep, record, self._clock, self._pause)
-        self._given = (self._http, manner)
-        self._next = base
-        symbols = list(self.streams)
-        self._listeners = connect(self.feed, symbols, inbox, self._given, base)
-        self._next = base + len(self._listeners)
+        self._connections = Connections(self.feed, inbox, (self._http, manner), base)
+        self._connections.open(list(self.symbols))
 
-    def renew(self, inbox: Inbox | Replay) -> None:
+    def renew(self) -> None:
         """Replace connections that the exchange will soon cut; both are heard for a while."""
-        if isinstance(inbox, Replay):
-            return
-        for each in list(self._listeners):
-            if each.is_old:
-                new = Listener(self._next, self.feed, each.symbols, inbox, self._given)
-                self._next += 1
-                new.start()
-                self._listeners[self._listeners.index(each)] = new
-                self._old.append((each, time.monotonic() + _OVERLAP))
-        for old, until in list(self._old):
-            if time.monotonic() > until:
-                old.stop()
-                self._old.remove((old, until))
+        if self._connections is not None:
+            self._connections.renew()
 
     def stop(self) -> None:
-        """End all connections."""
-        every = [*self._listeners, *(old for old, _ in self._old)]
-        for each in every:
-            each.stop()
-        for each in every:
-            each.join(5)
+        """Ask all connections to end."""
+        if self._connections is not None:
+            self._connections.stop()
 
-    def take(self, item: Arrived) -> None:
+    def take(self, symbol: str, batch: pa.RecordBatch) -> None:
         """Give rows to the lane of their symbol."""
-        if len(item.batch):
-            stream = self.streams.get(item.batch["symbol"][0].as_py())
-            if stream is not None:
-                stream.lane.take(item.batch)
+        if symbol in self.streams:
+            self.streams[symbol].lane.take(batch)
+        elif symbol in self.waiting:
+            self.waiting[symbol].take(batch)
+
+    def connected(self, symbol: str, connected: bool) -> None:
+        """Take note of whether a symbol has a connection."""
+        if symbol in self.streams:
+            self.streams[symbol].lane.connected = connected
+        elif symbol in self.waiting:
+            self.waiting[symbol].connected = connected
+
+    def doubt(self, symbol: str, why: str) -> None:
+        """Take note that rows of a symbol may be missing before the next one."""
+        if symbol in self.streams:
+            self.streams[symbol].lane.doubt(why)
+        elif symbol in self.waiting:
+            self.waiting[symbol].clear(why)
 
     def heard(self) -> dict[str, int]:
         """Return when each symbol's connection has shown last that it lives, in ns."""
         if self._player is not None:
             return dict(self._player.heard)
-        return {symbol: each.heard for each in self._listeners for symbol in each.symbols}
-
-    def named(self, symbols: Iterable[str]) -> list[Streaming]:
-        """Return the streams of these symbols."""
-        return [self.streams[symbol] for symbol in symbols if symbol in self.streams]
+        return {} if self._connections is None else self._connections.heard()
 
     def require_room(self) -> None:
         """Raise SinkError if a sink has failed for so long that no more rows may wait."""

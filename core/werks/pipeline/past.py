@@ -1,18 +1,39 @@
 """REST asked in a thread of its own, so that no other stream waits for it."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
+import attrs
 import pyarrow as pa
 
 from ..components import Stream
 from ..history import Pages, Span
 from ..http import Http
-from .lane import Answer
+from ..live.aside import Aside
 
 # So many rows come back at once; what is more is asked for again, from there on.
 _ROWS = 100_000
+
+
+@attrs.frozen
+class Answer:
+    """What REST gave: rows in order.
+
+    `whole` is whether it came up to the time asked for, `reaches` whether it goes back so far.
+    """
+
+    batches: tuple[pa.RecordBatch, ...]
+    whole: bool
+    reaches: bool = True
+
+
+class Past(Protocol):
+    """Asks REST for what lies behind a place; a part at a time if it is much."""
+
+    def ask(self, stream: Stream, after: int, until: int) -> Future[Answer]:
+        """Return rows from a time on, in order; errors come through the future."""
+        ...
 
 
 class Asking:
@@ -20,19 +41,19 @@ class Asking:
 
     def __init__(self, door: Any, http: Http) -> None:
         self._door, self._http = door, http
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="werks-past")
+        self._aside = Aside("werks-past")
 
     def ask(self, stream: Stream, after: int, until: int) -> Future[Answer]:
         """Return the rows of a stream from a time on, as far as REST has them, in order."""
-        return self._pool.submit(self._read, stream, after, until)
+        return self._aside.submit(self._read, stream, after, until)
 
     def submit(self, what: Any, *given: Any) -> Future[Any]:
         """Do something else that asks REST, in turn."""
-        return self._pool.submit(what, *given)
+        return self._aside.submit(what, *given)
 
     def close(self) -> None:
-        """End the thread; what is not begun is given up."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Give up what is not begun; nobody waits for an answer any more."""
+        self._aside.close()
 
     def _read(self, stream: Stream, after: int, until: int) -> Answer:
         found: list[pa.RecordBatch] = []

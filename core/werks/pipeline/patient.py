@@ -93,6 +93,11 @@ class Patient:
         self._receipts[window] = receipt
         self._tried(lambda writer: writer.resume(window, receipt))
 
+    def forget(self, window: Window) -> None:
+        """Give up what waits for a window: no commit will ask for it."""
+        self._receipts.pop(window, None)
+        self._forget(window)
+
     def abort(self) -> None:
         """Throw away what is not durable."""
         for window in list(self._waiting):

@@ -11,8 +11,21 @@ from ..components import Continuity
 from ..order import numbers
 from ..schema import nanoseconds
 
+# Doors may print the time of one trade differently, in floats or in whole milliseconds; where ids
+# tell the order, a time that goes back so little is no disorder.
+_GRAIN = 1_000_000
 # Ids that are not numbers are remembered this far back, as a snapshot repeats some of them.
 _RECENT = 4096
+
+
+@attrs.frozen
+class Hole:
+    """Rows that are missing and cannot be had now: why, where, how many if ids tell, since when."""
+
+    cause: str
+    evidence: str
+    missing: int | None
+    since: int | None = None
 
 
 @attrs.frozen
@@ -59,6 +72,11 @@ class Known:
             while len(self._recent) > _RECENT:
                 del self._recent[next(iter(self._recent))]
 
+    def late(self, rows: pa.RecordBatch) -> npt.NDArray[np.bool_]:
+        """Return which rows lie before the last one."""
+        grain = _GRAIN if self.counts else 0
+        return np.asarray(nanoseconds(rows["timestamp"]) < self.last.time - grain)
+
     def forget_number(self) -> None:
         """Let the next row's number be any: those between are given up."""
         self.last = attrs.evolve(self.last, number=None)
@@ -85,6 +103,26 @@ class Known:
                 keep[row] = may_be and name not in self._recent and name not in self.last.ids
         return keep
 
+    def counted(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the rows before the first id that is left out, if ids count."""
+        if not self.counts or self.last.number is None:
+            return rows
+        good = self.numbers(rows) == self.last.number + 1 + np.arange(len(rows))
+        return rows if good.all() else rows.slice(0, int(np.argmin(good)))
+
+    def parted(self, rows: pa.RecordBatch, last: int) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+        """Return the new rows whose ids go on behind `last` without a hole, and the others."""
+        if self.last.number is not None:
+            rows = self.without(rows, True)
+        ids = self.numbers(rows)
+        order = np.argsort(ids, kind="stable")
+        good = ids[order] == last + 1 + np.arange(len(ids))
+        if good.all():
+            return rows, rows.slice(0, 0)
+        taken = np.zeros(len(rows), bool)
+        taken[order[: int(np.argmin(good))]] = True
+        return rows.filter(pa.array(taken)), rows.filter(pa.array(~taken))
+
     def ordered(self, batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         """Return rows by time, then by number or else as they came, each id once."""
         rows = pa.concat_batches(batches)
@@ -96,3 +134,8 @@ class Known:
         ids = self.numbers(rows) if self._numeric else np.arange(len(time))
         order = np.lexsort((ids, time))
         return rows if (np.diff(order) == 1).all() else rows.take(pa.array(order))
+
+
+def between(*times: int) -> str:
+    """Return two times (ns) as text."""
+    return "between " + " and ".join(str(np.datetime64(time // 10**6, "ms")) for time in times)

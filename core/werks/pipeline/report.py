@@ -30,6 +30,15 @@ class StreamReport:
     by_rest: int = 0
     verified: Counter[bool | None] = attrs.field(factory=Counter)
 
+    def join(self, later: "StreamReport") -> None:
+        """Add what was done later."""
+        for name in ("done", "rows", "repeats", "holes", "by_rest"):
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.first = min(filter(None, (self.first, later.first)), default=None)
+        self.last = max(filter(None, (self.last, later.last)), default=None)
+        self.written += later.written
+        self.verified += later.verified
+
 
 @attrs.define
 class Report:
@@ -90,6 +99,24 @@ class Report:
             mine.first = min(mine.first or done.task.day, done.task.day)
             mine.last = max(mine.last or done.task.day, done.task.day)
 
+    def join(self, other: "Report") -> None:
+        """Add what a later part of the run has done, such as for symbols that came in between."""
+        for stream, theirs in other.streams.items():
+            mine = self.streams.get(stream)
+            if mine is None:
+                self.streams[stream] = theirs
+            else:  # what was known then is what is told here already
+                mine.join(theirs)
+        for window in self.waiting.keys() - other.waiting.keys():
+            if window[0] in other.streams:
+                del self.waiting[window]
+        self.missing |= other.missing
+        self.waiting |= other.waiting
+        self.before |= other.before
+        self.errors += other.errors
+        self.stopped |= other.stopped
+        self.seconds += other.seconds
+
     def end(self) -> "Report":
         """Stop the clock."""
         self.seconds = time.perf_counter() - self._began
@@ -104,6 +131,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "windows": {"done": self.done, "known": self.known},
             "streams": [_plain(each) for each in self.streams.values()],
+            "live": [_live(stream, each) for stream, each in self.live.items()],
             "missing": _days(self.missing),
             "waiting": _days(self.waiting),
             "before": {str(stream): str(day) for stream, day in self.before.items()},
@@ -129,6 +157,11 @@ def _plain(each: StreamReport) -> dict[str, Any]:
         "verified": {_RESULTS[result]: count for result, count in each.verified.items()},
         "written": dict(each.written),
     }
+
+
+def _live(stream: Stream, each: LiveFigures) -> dict[str, Any]:
+    told = attrs.asdict(each, filter=lambda field, _: not field.name.startswith("_"))
+    return attrs.asdict(stream) | told
 
 
 def _days(days: Mapping[tuple[Stream, date], str]) -> list[dict[str, str]]:

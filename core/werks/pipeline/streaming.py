@@ -18,6 +18,9 @@ from .place import Place
 from .task import DAY, DayTask, Done, Task, midnight
 from .unnumbered import Unnumbered
 
+_SECOND = 10**9
+_MINUTE = 60 * _SECOND
+
 
 @attrs.frozen
 class LiveTask:
@@ -29,6 +32,14 @@ class LiveTask:
     task: Task
     targets: Mapping[str, tuple[str, ...]]
     grace: int
+
+
+@attrs.frozen
+class Lost:
+    """A hole, and the days that it befalls: it may begin in one that is over."""
+
+    hole: Hole
+    days: tuple[date, ...]
 
 
 @attrs.frozen
@@ -85,12 +96,25 @@ class Streaming:
         self.stream: Stream = lane.stream
         self.lane = lane
         self._task, self._targets, self._grace = task.task, task.targets, task.grace
-        self._given, self._advanced = given, 0
-        self._pending: list[pa.RecordBatch | Hole] = []
+        self._given, self.advanced = given, 0
+        self._late = int(task.task.door.disorder.total_seconds() * 10**9) + task.grace
+        self._pending: list[pa.RecordBatch] = []
         self._day = self._opened(day, given.states)
         self._began: Mapping[str, str] = {}
         self.rows = 0
         self.stuck = ""
+        self._whole, self._torn, self._holes = 0, False, list[Hole]()
+
+    @property
+    def whole_from(self) -> int:
+        """The minute from which on no row of the open window is known to be missing."""
+        return max(self._whole, midnight(self.day))
+
+    def minutes(self, until: int) -> pa.RecordBatch:
+        """Return the minutes of the open window that end at or before a time."""
+        kept = self._day.tally.kept
+        assert kept is not None  # noqa: S101  (they are asked for only where they are kept)
+        return kept.closed(until)
 
     @property
     def day(self) -> date:
@@ -113,8 +137,13 @@ class Streaming:
             self._given.writers[name].resume(self._day.window, receipt)
         for node, digest in self._day.digests.items():
             sink = self._task.sinks[self._day.task.targets[node][0]]
-            for batch in sink.read(self._day.window, node, self._task.schemas[node]):
+            rows = sink.read(self._day.window, node, self._task.schemas[node])
+            if node == self._task.source:
+                rows = self._day.tally.refold(rows)
+            for batch in rows:
                 digest.add(batch)
+        if not self._day.tally.whole:
+            self._whole = _minute_after(mark.place.time)
 
     def _opened(self, day: date, states: Mapping[str, State]) -> Day:
         task = DayTask(day, midnight(day) + DAY, self._targets, settles=False)
@@ -124,45 +153,66 @@ class Streaming:
         self._began = self._task.prints.began(self._given.states, before)
         self._day.follow(self._began, before)
 
-    def poll(self, now: int, clock: float, heard: int) -> list[Hole | Turned]:
+    def poll(self, now: int, clock: float, heard: int) -> list[Lost | Turned]:
         """Let rows go on; return the holes that were found and the days that are done.
 
         `heard` is when the connection has shown last that it lives; silence after it proves
         nothing.
         At the end of a day a sink that fails stops the stream, its rows wait: `stuck` says why.
         """
-        out: list[Hole | Turned] = []
-        self._pending += self.lane.poll(now, clock)
+        out: list[Lost | Turned] = []
         self.stuck = ""
         try:
             while self._pending:
-                self._pass(self._pending.pop(0), out)
+                self._take(self._pending.pop(0), out)
+            # A part at a time: what a sink does not take yet goes on waiting in the lane.
+            for what in self.lane.poll(now, clock):
+                self._pass(what, out)
             if not self.lane.waits:
-                silent = min(now, heard) - self._task_hold() - self._grace
+                silent = min(now, heard) - self._late - self.lane.lag
                 quiet = 0 if self.lane.held else silent
                 self._advance(max(self.lane.known.last.time, quiet), out)
         except SinkError as error:
             self.stuck = str(error)
+        self._lose(midnight(self.day), out)
         return out
 
-    def _pass(self, what: pa.RecordBatch | Hole, out: list[Hole | Turned]) -> None:
+    def _pass(self, what: pa.RecordBatch | Hole, out: list[Lost | Turned]) -> None:
         if isinstance(what, Hole):
-            out.append(what)
+            self._holes.append(what)
+            self._torn = True
             self._day.cut()
         else:
             self._take(what, out)
 
-    def _task_hold(self) -> int:
-        hold = self._task.door.disorder
-        return int(hold.total_seconds() * 10**9)
+    def rests(self, now: int, heard: int) -> bool:
+        """Tell whether `poll` would do nothing: no row has come, and no bar ends in a second."""
+        if self._pending or self._holes or self.stuck or not self.lane.idle:
+            return False
+        silent = min(now, heard) - self._late - self.lane.lag
+        return silent // _SECOND <= self.advanced // _SECOND
 
-    def _take(self, batch: pa.RecordBatch, out: list[Hole | Turned]) -> None:
+    def _lose(self, until: int, out: list[Lost | Turned]) -> None:
+        """Tell of the holes before a time, by the days between the last row and that."""
+        for hole in self._holes:
+            last = today(until)
+            first = last if hole.since is None else today(hole.since)
+            days = range(min(first, last).toordinal(), last.toordinal() + 1)
+            out.append(Lost(hole, tuple(map(date.fromordinal, days))))
+        self._holes.clear()
+
+    def _take(self, batch: pa.RecordBatch, out: list[Lost | Turned]) -> None:
         time = nanoseconds(batch["timestamp"])
         days = time // DAY
-        if int(time[0]) < self._advanced:  # what stands on the clock may have closed without them
-            late = int(np.searchsorted(time, self._advanced))
-            out.append(Hole(f"rows came {self._grace / 1e9:g} s late", f"{late} of them", None))
-        begin = 0
+        if self._torn:
+            self._whole, self._torn = _minute_after(int(time[0])), False
+        self._lose(int(time[0]), out)
+        if int(time[0]) < self.advanced:  # what stands on the clock may have closed without them
+            late = int(np.searchsorted(time, self.advanced))
+            cause = f"rows came {self._grace / 1e9:g} s late"
+            self._holes.append(Hole(cause, f"{late} of them", None, int(time[0])))
+            self._lose(midnight(self.day), out)
+        begin = int(np.searchsorted(days, self._day.number))  # a day that is over takes no more
         while begin < len(batch):
             number = int(days[begin])
             end = int(np.searchsorted(days, number, "right"))
@@ -176,11 +226,11 @@ class Streaming:
             self.rows += end - begin
             begin = end
 
-    def _advance(self, time: int, out: list[Hole | Turned]) -> None:
+    def _advance(self, time: int, out: list[Lost | Turned]) -> None:
         while time >= self._day.task.until:
             out.append(self._turn())
         self._day.advance(time)
-        self._advanced = max(self._advanced, time)
+        self.advanced = max(self.advanced, time)
 
     def _turn(self) -> Turned:
         """Close the day, and open the next one with what its nodes carry."""
@@ -223,6 +273,10 @@ class Streaming:
 
     def _empty(self, node: str) -> Proof:
         return Digest(self._task.schemas[node]).proof()
+
+
+def _minute_after(time: int) -> int:
+    return (time // _MINUTE + 1) * _MINUTE
 
 
 def today(now: int) -> date:

@@ -1,6 +1,6 @@
 """What is counted of the rows that a window was given: repeats, ids, sums, minutes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -21,7 +21,9 @@ class Tally:
         named = "trade_id" in schema.names
         self._repeats = Repeats() if named else None
         self._holes = Holes(name) if named and contiguous else None
-        self._minutes = Minutes(schema) if verify else None
+        self.kept = Minutes(schema) if verify else None
+        # Whether all rows of the window up to now are in those minutes.
+        self.whole = True
         self._sums = dict.fromkeys({"size", "notional"} & set(schema.names), 0)
         self.rows = 0
         self.first_id: str | None = None
@@ -43,8 +45,8 @@ class Tally:
                 self.first_id = ids[0].as_py()
             self.last_id = ids[len(ids) - 1].as_py()
         torn = self._holes.count(batch) if self._holes is not None else []
-        if self._minutes is not None:
-            self._minutes.push(batch)
+        if self.kept is not None:
+            self.kept.push(batch)
         self.rows += len(batch)
         for name in self._sums:
             self._sums[name] += total(limbs(batch[name]))
@@ -70,7 +72,7 @@ class Tally:
 
     def minutes(self, until: int) -> bytes | None:
         """Return the minutes to be compared with candles; None if they are not asked for."""
-        return self._minutes.packed(until) if self._minutes else None
+        return self.kept.packed(until) if self.kept and self.whole else None
 
     def state(self) -> State:
         """Return all but the minutes, as plain data; they are had from the rows again."""
@@ -85,7 +87,7 @@ class Tally:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` returned; minutes cannot, so they are given up."""
+        """Go on from what `state` returned; the minutes before lack until `refold` has them."""
         self.rows, self.first_id, self.last_id = (
             state[name] for name in ("rows", "first_id", "last_id")
         )
@@ -95,4 +97,12 @@ class Tally:
         if self._holes is not None and state["ids"] is not None:
             jumps = tuple((first, last) for first, last in state["ids"]["jumps"])
             self._holes.restore(Ids(**{**state["ids"], "jumps": jumps}), self.rows)
-        self._minutes = None
+        self.whole = False
+
+    def refold(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield all rows of the window up to now, which were stored, and have their minutes."""
+        for batch in batches:
+            if self.kept is not None and len(batch):
+                self.kept.push(batch)
+            yield batch
+        self.whole = True

@@ -105,7 +105,8 @@ class Tasks:
         found = {}
         for name in sorted(names) if tasks else ():
             door = self._graph.config.sources[name].doors["rest"]
-            span = Span(stream.symbol, midnight(tasks[0].day) - KNOWN, tasks[-1].until)
+            # A value of the very end still stands beside the last bar.
+            span = Span(stream.symbol, midnight(tasks[0].day) - KNOWN, tasks[-1].until + 1)
             rows = list(Pages(door, self._http, span, f"{stream} {name}"))
             found[name] = pa.concat_batches(rows) if rows else empty(door.schema)
         return found

@@ -7,6 +7,8 @@ from ..schema import batch, empty, nanoseconds, scales, schema, times
 from ..transforms.columns import Columns, amount, changes, columns, ends, only, words
 
 _MINUTE = 60 * 10**9
+# Live rows come in small batches: so many batches, or rows, are folded at once.
+_MOST_BATCHES, _MOST_ROWS = 256, 10_000
 # What a comparison needs of a BAR, and what a TICK calls it.
 _NAMES = {
     "timestamp": "timestamp",
@@ -32,17 +34,33 @@ class Minutes:
     def __init__(self, schema_: pa.Schema) -> None:
         self._ticks = schema("TICK", scales(only({"source": schema_}, "verify")))
         self._parts: list[pa.RecordBatch] = []
+        self._fresh: list[pa.RecordBatch] = []
+        self._rows = 0
 
     def push(self, rows: pa.RecordBatch) -> None:
         """Take rows, oldest first."""
-        cells = columns(rows)
-        if len(cells):
-            self._parts.append(_folded(cells, self._ticks))
+        self._fresh.append(rows)
+        self._rows += len(rows)
+        if self._rows > _MOST_ROWS or len(self._fresh) > _MOST_BATCHES:
+            self._take()
+
+    def _take(self) -> None:
+        if self._fresh:
+            cells = columns(pa.concat_batches(self._fresh))
+            self._fresh, self._rows = [], 0
+            if len(cells):
+                self._parts.append(_folded(cells, self._ticks))
+        if len(self._parts) > _MOST_BATCHES:
+            self._fold()
+
+    def closed(self, until: int) -> pa.RecordBatch:
+        """Return the minutes that end at or before a time."""
+        ticks = self._closed(until)
+        return pa.record_batch({name: ticks[column] for name, column in _NAMES.items()})
 
     def packed(self, until: int) -> bytes:
         """Return the minutes that end at or before a time, as one Arrow stream."""
-        ticks = self._closed(until)
-        minutes = pa.record_batch({name: ticks[column] for name, column in _NAMES.items()})
+        minutes = self.closed(until)
         sink = pa.BufferOutputStream()
         options = pa.ipc.IpcWriteOptions(compression="zstd")
         with pa.ipc.new_stream(sink, minutes.schema, options=options) as writer:
@@ -51,12 +69,18 @@ class Minutes:
         return found
 
     def _closed(self, until: int) -> pa.RecordBatch:
+        self._take()
         if not self._parts:
             return empty(self._ticks)
-        ticks = _folded(columns(pa.concat_batches(self._parts)), self._ticks)
-        # All minutes but the last one end before a later row.
-        runs = int(nanoseconds(ticks["timestamp"])[-1]) + _MINUTE > until
-        return ticks.slice(0, len(ticks) - runs)
+        ticks = self._fold()
+        ends = nanoseconds(ticks["timestamp"]) + _MINUTE
+        return ticks.slice(0, int(np.searchsorted(ends, until, "right")))
+
+    def _fold(self) -> pa.RecordBatch:
+        if len(self._parts) > 1:
+            every = columns(pa.concat_batches(self._parts))
+            self._parts = [_folded(every, self._ticks)]
+        return self._parts[0]
 
 
 def unpacked(data: bytes) -> pa.RecordBatch:

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Acked, Event, Refused, Restart
+from werks.components import Acked, Event, RateLimit, Refused, Restart
 from werks.errors import MessageError
 from werks.heard import Columns, batches
 
@@ -25,6 +25,8 @@ MOST = 200
 SENDS = 4.0
 # Spot pings every 20 s, USD-M every three minutes; the answers to our own pings come besides.
 STALE = 60.0
+# Attempts to connect from one address within five minutes; of futures it is not stated.
+CONNECTS = RateLimit(300, 300)
 LIFETIME = timedelta(hours=24)
 SILENCE = (
     "Binance acknowledges a symbol that it does not know all the same, and then stays silent:"

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.errors import DataError
 from werks.schema import schema, times, word
 from werks.wire import Times, decimals, epoch
@@ -80,6 +80,7 @@ class CandlesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (

@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from werks import amounts
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.schema import schema, times
 from werks.wire import Times, decimals, epoch, ticks
 
@@ -64,6 +64,7 @@ class LiquidationsFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (

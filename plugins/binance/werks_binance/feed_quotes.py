@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from werks import amounts
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.schema import schema, times
 from werks.wire import Times, decimals, epoch
 
@@ -76,6 +76,7 @@ class QuotesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
 

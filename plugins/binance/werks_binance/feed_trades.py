@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from werks import amounts
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.errors import DataError
 from werks.schema import schema, times
 from werks.wire import Times, decimals
@@ -106,6 +106,7 @@ class TradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
 
@@ -156,6 +157,7 @@ class AggTradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
 

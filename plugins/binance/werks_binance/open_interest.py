@@ -50,6 +50,11 @@ class OpenInterest:
         "that a contract is counted once, not for each of its sides, is not stated",
     )
 
+    @property
+    def every(self) -> timedelta:
+        """How far apart the values are."""
+        return timedelta(minutes=_MINUTES[self.period])
+
     def read(
         self, http: Http, symbol: str, after: int | str, until: int
     ) -> Iterator[tuple[pa.RecordBatch, str]]:

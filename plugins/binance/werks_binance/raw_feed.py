@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.errors import DataError
 from werks.schema import times
 from werks.wire import Times
@@ -117,6 +117,7 @@ class RawTradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
 
@@ -162,6 +163,7 @@ class RawAggTradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta] = feed.LIFETIME
     disorder: ClassVar[timedelta] = timedelta(0)
 

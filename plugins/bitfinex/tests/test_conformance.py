@@ -29,7 +29,7 @@ class TestTrades(HistoryTests):
     stranger = "tNOSUCH"
 
     def door(self, url):
-        return Trades(page_size=18, rest_url=f"{url}/v2")
+        return Trades(page_size=45, rest_url=f"{url}/v2")
 
     def publish(self, loopback):
         Exchange(tape()).serve(loopback)
@@ -74,14 +74,14 @@ class TestFunding(HistoryTests):
         return Funding(page_size=60, rest_url=f"{url}/v2")
 
     def publish(self, loopback):
-        turns = {_MIDNIGHT + n * 8 * _HOUR: Decimal(n - 3) / 10**5 for n in range(24)}
+        turns = {_MIDNIGHT + n * 8 * _HOUR: Decimal(n - 3) / 10**5 for n in range(14)}
         told = []
-        for minute in range(-60, 24 * 480, 10):
+        for minute in range(-60, 14 * 480, 10):
             time = _MIDNIGHT + minute * MINUTE + 1_234 * 10**6
             turn = time - time % (8 * _HOUR)
             told.append(status(time, Decimal(5), turns.get(turn, Decimal(9))))
         Exchange(statuses=told).serve(loopback)
-        start, stop = _MIDNIGHT + 24 * _HOUR, _MIDNIGHT + 6 * 24 * _HOUR
+        start, stop = _MIDNIGHT + 24 * _HOUR, _MIDNIGHT + 4 * 24 * _HOUR
         rows = [row for row in turns.items() if start <= row[0] < stop]
         return Tape(PERPETUAL, start, stop, rows, [STATUS])
 

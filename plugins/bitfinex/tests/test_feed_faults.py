@@ -161,6 +161,19 @@ def test_not_everything_waits_for_a_name(talk):
         talk.heard(trade(1, channel=5), START)
 
 
+def test_the_trade_that_shows_a_hole_stands_behind_it(talk):
+    talk.heard(NAMED.replace("89", "90"), START)
+    talk.heard(NAMED.replace("tBTCUSD", "tAAVE:USD"), START)
+    talk.heard(trade(7, seq=1), START)
+    told = talk.heard(trade(10, seq=4), START)
+    assert [each.symbol for each in told] == ["tAAVE:USD", "tBTCUSD"]
+    assert ids(talk) == ["7"]  # what is told of before the hole
+    assert ids(talk) == ["10"]
+    talk.heard(trade(11, seq=6), START)
+    talk.heard(trade(12, seq=7), START)
+    assert ids(talk) == ["11", "12"]
+
+
 def test_a_number_that_is_left_out_is_a_hole_of_all_symbols(named):
     named.heard(trade(7, seq=1), START)
     told = named.heard(trade(8, seq=4), START)

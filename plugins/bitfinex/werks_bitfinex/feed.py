@@ -6,13 +6,15 @@ from typing import Any
 import attrs
 import msgspec
 
-from werks.components import Acked, Event, Missed, Refused, Restart
+from werks.components import Acked, Event, Missed, RateLimit, Refused, Restart
 from werks.errors import MessageError, RateLimitError, RejectedError
 
 URL = "wss://api-pub.bitfinex.com/ws/2"
 URL_HELP = "where the websocket, version 2, is; empty: at Bitfinex itself"
 # Each channel has a heartbeat every 15 seconds, all at one moment.
 STALE_AFTER = 30.0
+# New connections a minute from one address.
+CONNECTS = RateLimit(20, 60)
 # Channels of one connection, by the docs.
 MOST_SYMBOLS = 25
 # SEQ_ALL and TIMESTAMP: a number and the server's time at the end of each message of a channel.
@@ -199,7 +201,7 @@ class Session:
             return [Restart(why)]
         return [Refused(symbol, why) for symbol in (ask.symbols if ask else ("",))]
 
-    def counted(self, number: int | None) -> Sequence[Event]:
+    def counted(self, number: int | None) -> Sequence[Missed]:
         """Return what the number of a message tells: each that is left out was of any symbol."""
         if number == self._number + 1:
             self._number = number

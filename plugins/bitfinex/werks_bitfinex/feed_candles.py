@@ -12,7 +12,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.options import duration
 from werks.schema import schema
@@ -50,6 +50,7 @@ class CandlesFeed:
     ping: ClassVar[tuple[str, float] | None] = None
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, ticks
@@ -66,6 +66,7 @@ class LiquidationsFeed:
     # One subscription is of all.
     most_symbols: ClassVar[int] = 1000
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     # Positions of one message need not be in the order of their times.
     disorder: ClassVar[timedelta] = timedelta(seconds=1)

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, texts
@@ -50,6 +50,7 @@ class QuotesFeed:
     ping: ClassVar[tuple[str, float] | None] = None
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.errors import DataError, MessageError
 from werks.heard import Heard, flush
 from werks.schema import schema
@@ -38,6 +38,7 @@ class OpenInterestFeed:
     ping: ClassVar[tuple[str, float] | None] = None
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 
@@ -68,6 +69,7 @@ class FundingFeed:
     ping: ClassVar[tuple[str, float] | None] = None
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from werks import amounts
-from werks.components import Continuity, Event, Http, option
+from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.errors import MessageError
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
@@ -72,6 +72,7 @@ class TradesFeed:
     ping: ClassVar[tuple[str, float] | None] = None
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     # A `te` that is lost comes as `tu`.
     disorder: ClassVar[timedelta] = timedelta(milliseconds=100)
@@ -120,6 +121,7 @@ class Trading:
     _symbols: dict[str, _Channel] = attrs.field(init=False)
     _channels: dict[int, _Channel] = attrs.field(factory=dict, init=False)
     _early: list[tuple[str | bytes, int]] = attrs.field(factory=list, init=False)
+    _behind: list[tuple[_Channel, _Trade, int]] = attrs.field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._symbols = {ask.name: _Channel(Heard(ask.name)) for ask in self._session.asks}
@@ -130,6 +132,8 @@ class Trading:
 
     def heard(self, message: str | bytes, received: int) -> Sequence[Event]:
         """Take a message; MessageError if it cannot be read."""
+        if self._behind:
+            self._come()
         if message[:1] in feed.TOLD:
             told = self._session.told(message)
             self._named()
@@ -142,9 +146,14 @@ class Trading:
         if isinstance(trade, _Trade):
             number = frame.fourth
             if channel is not None and frame.what in _TWICE:
+                missed = self._session.counted(number)
+                if missed:
+                    self._behind.append((channel, trade, received))
+                    # Of its symbol first: the next rows hold the trade, which stands behind that.
+                    return sorted(missed, key=lambda each: each.symbol != channel.heard.symbol)
                 if trade.id not in channel.ids:  # half of them are there
                     channel.take(trade, received)
-                return self._session.counted(number)
+                return ()
         else:
             number = trade
         if channel is None:
@@ -153,6 +162,12 @@ class Trading:
             # Its number is not counted, so that the next one shows that something is missing.
             raise feed.unreadable(self._session.url, message, "it was not expected")
         return self._session.counted(number)
+
+    def _come(self) -> None:
+        """Take the trade that showed that messages are missing before it."""
+        behind, self._behind = self._behind, []
+        for channel, trade, received in behind:
+            channel.take(trade, received)
 
     def _foreign(self, message: str | bytes, error: Exception) -> Sequence[Event]:
         """Take a message that is none of trades; MessageError if its channel should have them."""
@@ -189,6 +204,8 @@ class Trading:
             for each in self._symbols.values():
                 each.forget()
             raise
+        finally:
+            self._come()
 
     def _build(
         self, kept: Sequence[_Trade], symbol: str, received: Sequence[int]

@@ -27,7 +27,7 @@ MS = 1_000_000
 
 # Each address may be asked so often a minute by itself. The core keeps one budget for a host, so
 # all share the largest, in which a request of a stricter one weighs more.
-_LIMIT = RateLimit(weights=30, seconds=60)
+LIMIT = RateLimit(weights=30, seconds=60)
 TRADES, CANDLES = 2.0, 1.0  # 15 and 30 a minute
 OTHERS = 3.0  # not stated: 10 a minute is the least of all
 
@@ -48,7 +48,7 @@ class _OldError(msgspec.Struct):
 def request(url: str, path: str, query: Mapping[str, Any], weight: float) -> Request:
     """Return a request."""
     text = {name: str(value) for name, value in query.items()}
-    return Request(f"{url.rstrip('/')}/{quote(path, safe='/:,')}", text, weight, _LIMIT)
+    return Request(f"{url.rstrip('/')}/{quote(path, safe='/:,')}", text, weight, LIMIT)
 
 
 def ask(http: Http, asked: Request, kind: Any) -> Any:

@@ -72,7 +72,9 @@ def _own(rows: Rows, column: str) -> npt.NDArray[Any]:
 
 
 def _close(stated: npt.NDArray[np.float64], whole: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    close: npt.NDArray[np.bool_] = np.isclose(stated, whole.astype(np.float64), _SAME, 0.0)
+    other = whole.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # what is no number is not close to one
+        close: npt.NDArray[np.bool_] = np.abs(stated - other) <= _SAME * np.abs(other)
     return close
 
 
@@ -101,6 +103,8 @@ def _flags(rows: Rows, settled: npt.NDArray[np.bool_]) -> pa.Array:
     if "trdType" in rows.block.schema.names:
         block = pc.match_substring(rows["trdType"], "block", ignore_case=True)
         flags = pc.if_else(block, pa.scalar("block", pa.string()), flags)
+    if not settled.any():
+        return flags
     return pc.if_else(pa.array(settled), pa.scalar("off_book", pa.string()), flags)
 
 

@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.schema import RATE_SCALE, batch, schema, times, word
 from werks.wire import Times, decimals, iso
 
@@ -49,6 +49,7 @@ class FundingFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (

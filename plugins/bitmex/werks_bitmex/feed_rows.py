@@ -26,10 +26,12 @@ def batches(
     moments = np.array(received, np.int64)
     found: list[pa.RecordBatch] = []
     wrong: list[str] = []
-    for symbol in dict.fromkeys(symbols):
-        of_it = np.array([each == symbol for each in symbols])
-        rows = heard if of_it.all() else list(compress(heard, of_it))
-        found += _built(symbol, rows, moments[of_it], (build, url, wrong))
+    for symbol in (several := dict.fromkeys(symbols)):
+        rows, at = heard, moments
+        if len(several) > 1:
+            of_it = np.array([each == symbol for each in symbols])
+            rows, at = list(compress(heard, of_it)), moments[of_it]
+        found += _built(symbol, rows, at, (build, url, wrong))
     if not wrong:
         return found, None
     more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""

@@ -3,24 +3,23 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from operator import attrgetter
 from typing import Any, ClassVar
 
 import attrs
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.schema import times
-from werks.wire import Times, iso, texts
+from werks.wire import Times, iso, literals
 
 from . import feed
 from .columns import EXCHANGE, SCHEMA, Nameless, trades
 from .text import Rows
 
-_NUMBERS = ("size", "price", "grossValue", "homeNotional", "foreignNotional")
-_INDEX = "Referential"
+_INDEX, _REGULAR = "Referential", "Regular"
 _NONE = msgspec.Raw(b"null")
 
 
@@ -65,6 +64,7 @@ class TradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (
@@ -95,7 +95,10 @@ def _take(message: Trades) -> Sequence[Any] | None:
     """Return what was inserted, without index ticks."""
     if message.action != "insert":
         return feed.inserted(message)
-    return [row for row in message.data if row.trdType != _INDEX]
+    rows = message.data
+    if len(rows) == 1 and rows[0].trdType != _INDEX:  # as most messages are
+        return rows
+    return [row for row in rows if row.trdType != _INDEX]
 
 
 def _moments(rows: Sequence[Any], url: str) -> pa.Array:
@@ -104,16 +107,29 @@ def _moments(rows: Sequence[Any], url: str) -> pa.Array:
 
 def _rows(rows: Sequence[Any], url: str) -> Rows:
     """Return rows as the columns of text that the other doors have."""
-    columns = {name: _written(list(map(attrgetter(name), rows))) for name in _NUMBERS}
-    columns["side"] = [row.side or "" for row in rows]
-    columns["trdMatchID"] = [row.trdMatchID or "" for row in rows]
-    kinds = [row.trdType or "Regular" for row in rows]
-    if set(kinds) != {"Regular"}:
-        columns["trdType"] = kinds
-    block = {name: pa.array(texts, pa.string()) for name, texts in columns.items()}
-    return Rows(url, np.arange(1, len(rows) + 1), pa.record_batch(block))
+    columns = {
+        "size": _written([row.size for row in rows]),
+        "price": _written([row.price for row in rows]),
+        "grossValue": _written([row.grossValue for row in rows]),
+        "homeNotional": _written([row.homeNotional for row in rows]),
+        "foreignNotional": _written([row.foreignNotional for row in rows]),
+        "side": _known([row.side for row in rows], ""),
+        "trdMatchID": _known([row.trdMatchID for row in rows], ""),
+    }
+    kinds = [row.trdType for row in rows]
+    if set(kinds) - {None, _REGULAR}:
+        columns["trdType"] = _known(kinds, _REGULAR)
+    return Rows(url, np.arange(1, len(rows) + 1), pa.record_batch(columns))
 
 
-def _written(tokens: Sequence[msgspec.Raw]) -> list[str]:
-    found = texts(tokens)
-    return ["" if text == "null" else text for text in found] if "null" in found else found
+def _known(values: Sequence[str | None], missing: str) -> pa.Array:
+    found = pa.array(values, pa.string())
+    return found.fill_null(missing) if found.null_count else found
+
+
+def _written(tokens: Sequence[msgspec.Raw]) -> pa.Array:
+    found = literals(tokens)
+    if pc.index(found, pa.scalar("null", pa.string())).as_py() < 0:
+        return found
+    nothing = pc.equal(found, pa.scalar("null", pa.string()))
+    return pc.if_else(nothing, pa.scalar("", pa.string()), found)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from werks.errors import DataError, MessageError
 from werks.schema import times
+from werks.wire import lengths
 
 # `2018-12-05D00:00:25`; a fraction of up to nine digits may follow (nine until 2024, since then
 # nine, six or none).
@@ -51,7 +52,7 @@ class Rows:
         """Return a column of any decimal text, half-even rounded to so many digits."""
         kind = pa.decimal128(38, digits)
         try:
-            if (pc.max(pc.binary_length(self[column])).as_py() or 0) < _DIGITS:
+            if lengths(self[column]).max(initial=0) < _DIGITS:
                 return self[column].cast(kind)
         except pa.ArrowInvalid:
             pass  # there is something to be rounded, or said below

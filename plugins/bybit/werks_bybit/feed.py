@@ -7,7 +7,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Acked, Event, Refused
+from werks.components import Acked, Event, RateLimit, Refused
 from werks.errors import MessageError
 from werks.heard import Columns, batches
 
@@ -15,6 +15,8 @@ URL = "wss://stream.bybit.com"
 URL_HELP = "another address of the websocket, such as of a country; empty for Bybit's own"
 PING = ('{"op":"ping"}', 20.0)
 STALE = 60.0
+# New connections from one address within five minutes.
+CONNECTS = RateLimit(500, 300)
 # All topics of a connection may have 21,000 characters.
 MOST = 200
 SENDS = 50.0

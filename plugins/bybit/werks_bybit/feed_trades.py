@@ -9,7 +9,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Http, option
+from werks.components import Continuity, Http, RateLimit, option
 from werks.errors import DataError
 from werks.schema import schema, times
 from werks.wire import Times, decimals, epoch, ticks
@@ -83,6 +83,7 @@ class TradesFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (
@@ -145,6 +146,7 @@ class LiquidationsFeed:
     most_symbols: ClassVar[int] = feed.MOST
     sends_per_second: ClassVar[float] = feed.SENDS
     stale_after: ClassVar[float] = feed.STALE
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
     blind_spots: ClassVar[Sequence[str]] = (

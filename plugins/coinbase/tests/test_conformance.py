@@ -4,18 +4,20 @@ from werks_coinbase import Candles, Instruments, Trades
 from .exchange import CANDLES, MINUTE, PRODUCT, START, TRADES, Exchange, candles, tape
 
 # More lies before and behind.
-_START, _STOP = START + 2 * MINUTE, START + 16 * MINUTE
+_START, _STOP = START + 2 * MINUTE, START + 12 * MINUTE
+_COUNT = 190  # trades, of which some lie behind
+_LATER = START + 16 * MINUTE  # behind some minutes without any
 
 
 class TestTrades(HistoryTests):
     stranger = "NO-SUCH"
 
     def door(self, url):
-        return Trades(page_size=20, rest_url=url)
+        return Trades(page_size=40, rest_url=url)
 
     def publish(self, loopback):
-        Exchange(tape()).serve(loopback)
-        rows = [each.row() for each in tape() if _START <= each.time < _STOP]
+        Exchange(tape(_COUNT)).serve(loopback)
+        rows = [each.row() for each in tape(_COUNT) if _START <= each.time < _STOP]
         return Tape(PRODUCT, _START, _STOP, rows, [TRADES])
 
 
@@ -24,7 +26,7 @@ class TestTradesOfShortPages(TestTrades):
 
     def publish(self, loopback):
         published = super().publish(loopback)
-        Exchange(tape(), most=13).serve(loopback)
+        Exchange(tape(_COUNT), most=26).serve(loopback)
         return published
 
 
@@ -36,8 +38,8 @@ class TestCandles(CandleTests):
 
     def publish(self, loopback):
         Exchange(tape()).serve(loopback)
-        rows = [row for row in candles(tape()) if _START <= row[0] < _STOP]
-        return Tape(PRODUCT, _START, _STOP, rows, [CANDLES])
+        rows = [row for row in candles(tape()) if _START <= row[0] < _LATER]
+        return Tape(PRODUCT, _START, _LATER, rows, [CANDLES])
 
 
 class TestInstruments(SnapshotTests):

@@ -6,13 +6,15 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
-from werks.components import Acked, Event, Refused, Restart
+from werks.components import Acked, Event, RateLimit, Refused, Restart
 from werks.errors import MessageError, RateLimitError
 
 URL = "wss://ws-feed.exchange.coinbase.com"
 URL_HELP = "where the websocket is; empty: at Coinbase Exchange itself"
 # Each product has a heartbeat every second.
 STALE_AFTER = 10.0
+# New connections a second from one address.
+CONNECTS = RateLimit(8, 1)
 # No number is stated; each product has a subscription of its own, so that one that is refused takes
 # no other with it, and must be asked for within five seconds of connecting.
 MOST_SYMBOLS = 100

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from werks.components import Continuity, Event, Http, option
+from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, iso
@@ -38,6 +38,7 @@ class QuotesFeed:
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     sends_per_second: ClassVar[float] = feed.SENDS_PER_SECOND
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

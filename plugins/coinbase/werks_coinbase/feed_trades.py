@@ -8,7 +8,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Event, Http, Missed, option
+from werks.components import Continuity, Event, Http, Missed, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import schema
 
@@ -41,6 +41,7 @@ class TradesFeed:
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     sends_per_second: ClassVar[float] = feed.SENDS_PER_SECOND
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

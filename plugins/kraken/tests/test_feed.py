@@ -10,7 +10,7 @@ from werks.schema import batch, times, word
 from werks.testing import FeedTests, Venue
 from werks_kraken import Candles, CandlesFeed, QuotesFeed, Trades, TradesFeed
 
-from .conftest import BEGIN, trade
+from .exchange import BEGIN, trade
 from .ws_kraken import Words
 
 SYMBOLS = ("BTC/USD", "DOGE/EUR")

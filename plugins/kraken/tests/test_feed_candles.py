@@ -11,8 +11,8 @@ from werks.history import Pages, Span
 from werks.testing import Venue
 from werks_kraken import Candles, CandlesFeed
 
-from .conftest import BEGIN
-from .conftest import candles as pages
+from .exchange import BEGIN
+from .exchange import candles as pages
 from .test_feed import MINUTE, SECOND, candles
 from .ws_kraken import Words, moment
 

@@ -11,7 +11,7 @@ from werks.history import Pages, Span
 from werks.testing import Venue
 from werks_kraken import CandlesFeed, QuotesFeed, Trades, TradesFeed
 
-from .conftest import BEGIN
+from .exchange import BEGIN
 from .test_feed import SYMBOLS, trades
 from .ws_kraken import Words
 

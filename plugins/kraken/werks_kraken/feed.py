@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from werks.components import Acked, Event, Refused, Restart
+from werks.components import Acked, Event, RateLimit, Refused, Restart
 from werks.errors import MessageError, RateLimitError
 
 URL = "wss://ws.kraken.com/v2"
@@ -15,6 +15,8 @@ URL_HELP = "where the websocket, version 2, is; empty: at Kraken itself"
 # second once anything is subscribed to, and a pong before that.
 PING = ('{"method":"ping"}', 8.0)
 STALE_AFTER = 10.0
+# New connections from one address within ten minutes; beyond, it is shut out for ten.
+CONNECTS = RateLimit(150, 600)
 # No number is stated for these channels; 200 is that of the books of single orders.
 MOST_SYMBOLS = 200
 

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 import pyarrow as pa
 
-from werks.components import Continuity, Event, Http, option
+from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import decimals, epoch, iso, texts
@@ -74,6 +74,7 @@ class CandlesFeed:
     ping: ClassVar[tuple[str, float] | None] = feed.PING
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from werks import amounts
-from werks.components import Continuity, Event, Http, option
+from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
 from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, texts, ticks
@@ -62,6 +62,7 @@ class TradesFeed:
     ping: ClassVar[tuple[str, float] | None] = feed.PING
     most_symbols: ClassVar[int] = feed.MOST_SYMBOLS
     stale_after: ClassVar[float] = feed.STALE_AFTER
+    connects: ClassVar[RateLimit] = feed.CONNECTS
     connection_lifetime: ClassVar[timedelta | None] = None
     disorder: ClassVar[timedelta] = timedelta(0)
 

@@ -55,6 +55,7 @@ class OpenInterest:
     blind_spots: ClassVar[Sequence[str]] = ("what happens between two values cannot be seen",)
     reach: ClassVar[timedelta | None] = None
     off: ClassVar[str] = ""
+    every: ClassVar[timedelta] = timedelta(minutes=5)
 
     def read(
         self, http: Http, symbol: str, after: int | str, until: int
