@@ -173,7 +173,7 @@ def test_the_second_signal_stops_at_once_though_rest_does_not_answer(command):
         command.until_said("live: ")
         asked = command.rest.asked("/trades")
         command.rest.stall("/trades", 60, times=9)
-        command.server.drop()
+        command.server.lose()  # ids prove it, so that REST is asked
         wait(lambda: command.rest.asked("/trades") > asked)
         command.signal(signal.SIGTERM)
         command.signal(signal.SIGINT)

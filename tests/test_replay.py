@@ -4,9 +4,12 @@ import gzip
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -20,11 +23,60 @@ from werks.live import Recording
 from werks.live.recorded import taped
 from werks.pipeline import Until, load, run
 from werks.testing import LoopbackSocket
-from werks_sim import Words
+from werks_sim import Course, Exchange, Words
 
 from .conftest import exact
-from .test_live import HOUR, MIDNIGHT, PIPELINE, SYMBOLS, Market, Over, rows
 
+HOUR = 3_600_000_000_000
+MIDNIGHT = 1_704_153_600_000_000_000  # 2024-01-02
+PER_DAY = 6000
+SYMBOLS = ("BTCUSD", "ETHUSD")
+
+PIPELINE = """
+[pipeline]
+name = "live"
+state = "{root}/werks.db"
+commit_every = 0.2
+repair_within = 60
+reconnect_after = 0.05
+tries = 3
+quarantine = "{root}/aside"
+
+[sources.trades]
+type = "sim.trades"
+symbols = {symbols}
+start = 2024-01-01
+trades_per_day = {per_day}
+stale_after = 2
+rest_url = "{rest}"
+ws_url = "{ws}"
+{more}
+
+[transforms.ticks]
+type = "aggregate"
+
+[transforms.minutes]
+type = "bars"
+inputs = ["ticks"]
+by = "time"
+every = "1m"
+
+[transforms.dollars]
+type = "bars"
+inputs = ["ticks"]
+by = "notional"
+every = 3_000_000
+
+[sinks.files]
+type = "feather"
+inputs = ["trades", "ticks", "minutes", "dollars"]
+path = "{root}/data"
+
+[sinks.db]
+type = "sqlite"
+inputs = ["trades", "minutes", "dollars"]
+path = "{root}/rows.db"
+"""
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
 LIVE_ONLY = PIPELINE.replace("start = 2024-01-01\n", "")
 SPEED = 3000
@@ -52,6 +104,86 @@ type = "feather"
 inputs = ["trades", "minutes"]
 path = "{root}/data"
 """
+
+
+class Market:
+    """A simulated exchange whose time goes by fast, and a pipeline that follows it."""
+
+    def __init__(self, loopback, server, root, begin=MIDNIGHT + 2 * HOUR):
+        self.course = Course(Exchange(trades_per_day=PER_DAY), SYMBOLS, begin)
+        self.rest, self.server, self.root = loopback, server, root
+        for path, answer in self.course.answers().items():
+            loopback.answer(path, answer)
+        list(self.course.advance(begin))
+
+    def file(self, root=None, more="", symbols='["BTCUSD", "ETHUSD"]', text=PIPELINE):
+        root = root or self.root
+        root.mkdir(exist_ok=True)
+        given = {"rest": self.rest.url, "ws": self.server.url, "per_day": PER_DAY}
+        path = root / "p.toml"
+        path.write_text(text.format(root=root, more=more, symbols=symbols, **given))
+        return path
+
+    def all_until(self, until):
+        begin = MIDNIGHT - 24 * HOUR
+        return sum(len(self.course.trades(each, begin, until)) for each in SYMBOLS)
+
+    def now(self):
+        return datetime.fromtimestamp(self.course.now // 10**9, UTC)
+
+    def run(self, file, is_over):
+        # Rows are on their way for half a second of ours, which is much longer in their time.
+        grace = self.speed / 2
+
+        def clock():  # the last bar closes once nothing more can come
+            over = self.server.now >= self.end and count(self.root / "rows.db") >= self.whole
+            return self.course.now + (int((grace + 1) * 10**9) if over else 0)
+
+        return run(load(file), now=self.now(), until=Until(is_over, clock, grace))
+
+    def play(self, until, speed=20_000):
+        self.end, self.speed = until, speed
+        self.whole = self.all_until(until)
+        self.server.play(self.course.advance, self.course.now, speed=speed, until=until)
+
+
+class Over:
+    """Over when something has been so for a while, or after a minute: the test then fails."""
+
+    def __init__(self, is_so, still=1.0):
+        self._is_so, self._still = is_so, still
+        self._since = None
+        self._began = time.monotonic()
+
+    def __call__(self):
+        now = time.monotonic()
+        if not self._is_so():
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        return now - self._began > 100 or (
+            self._since is not None and now - self._since > self._still
+        )
+
+
+def rows(file, sink, node, symbol):
+    """Return all rows of a node, window by window, as they were written."""
+    graph = load(file)
+    component = graph.sink(sink)
+    (branch,) = graph.branches
+    windows = sorted(
+        (w for w, _ in component.proofs(node) if w.symbol == symbol),
+        key=lambda w: w.day.isoformat() if w.day else "~",
+    )
+    of = branch.schemas[node]
+    batches = [b for w in windows for b in component.read(w, node, of)]
+    return pa.Table.from_batches(batches, of)
+
+
+def count(path):
+    """Return how many trades there are in a database."""
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT count(*) FROM trades").fetchone()[0]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from .stormed import EXCHANGES
 from .storming import MIDNIGHT, MINUTE, Trial, hasten
 
 SPEED = 3600
-BEGIN, UNTIL = MIDNIGHT + 60 * MINUTE, MIDNIGHT + 120 * MINUTE
+BEGIN, UNTIL = MIDNIGHT + 60 * MINUTE, MIDNIGHT + 80 * MINUTE
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_what_comes_while_the_past_is_read_goes_on_behind_it(market):
     file = market.file(more='via = ["rest", "live"]')
     follow(market, file)
     assert market.gaps(file) == []
-    market.check(file, "stop = 2024-01-03T02:00:00Z")
+    market.check(file, "stop = 2024-01-03T01:20:00Z")
 
 
 def test_what_rest_does_not_have_is_a_gap_and_what_was_heard_is_there(market):
@@ -69,5 +69,19 @@ def test_what_rest_does_not_have_is_a_gap_and_what_was_heard_is_there(market):
     heard = market.held(file)
     for symbol in market.exchange.symbols:
         assert heard[symbol] >= len(market.course.trades(symbol, BEGIN, UNTIL))
+    market.repair(file)
+    market.check(file)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["sim", "bybit"])
+def test_what_finds_no_room_to_wait_comes_by_rest_or_from_the_archive(market, name):
+    market = market(name)
+    file = market.file()
+    file.write_text(file.read_text().replace("tries = 2", "tries = 2\nspool_limit = 3000"))
+    follow(market, file)
+    causes = [gap.cause for gap in market.gaps(file)]
+    assert bool(causes) == (name == "bybit")
+    assert all("spool_limit of 3,000 bytes" in cause for cause in causes), causes
     market.repair(file)
     market.check(file)

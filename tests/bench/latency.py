@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from measure import Contender, environment, interleaved
-from place import HERE, Place
+from place import HERE, Place, pinned
 from table import GOALS, goal, show
 
 _SERVERS = HERE.parents[1] / "sinks" / "tests" / "servers.py"
@@ -48,7 +47,7 @@ def _measured(place: Place, url: str, rate: int, rounds: int, new: Any) -> dict[
         def command() -> list[str]:
             script = [sys.executable, str(HERE / "ours_latency.py"), url, str(rate * _SECONDS)]
             return [
-                *_pinned(1),
+                *pinned(1),
                 *script,
                 str(place.scratch()),
                 *([new()] if sink[0] == "p" else []),
@@ -85,18 +84,12 @@ def _goals(found: Found) -> list[list[str]]:
     return lines
 
 
-def _pinned(core: int) -> list[str]:
-    """Return what has a command run on one core, where that can be had."""
-    there = shutil.which("taskset") is not None and (os.cpu_count() or 1) > core
-    return ["taskset", "-c", str(core)] if there else []
-
-
 @contextmanager
 def _sending(rate: int) -> Iterator[str]:
     """Run the sender and yield its address."""
     script = [sys.executable, str(HERE / "latency_serve.py"), str(rate), str(rate * _SECONDS)]
     pipe = subprocess.PIPE
-    with subprocess.Popen([*_pinned(0), *script], stdin=pipe, stdout=pipe, text=True) as server:
+    with subprocess.Popen([*pinned(0), *script], stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout
         assert server.stdin
         try:

@@ -1,7 +1,6 @@
 """A TLS websocket → a Feather file, against cryptofeed's own connection that calls nothing back."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from statistics import median
 
 import peers
 from measure import Contender, environment, interleaved
-from place import HERE, Place
+from place import HERE, Place, pinned
 from table import GOALS, goal, show
 
 _HEAD = ["", "k frames a second", "CPU µs a frame", "CPU of cryptofeed ÷ its own"]
@@ -23,7 +22,6 @@ _WAYS = {
     "recv_data": "websocket-client's recv_data → Feather",
 }
 _PEER, _GOAL = "cryptofeed", 1.1
-_ALONE = "taskset"
 
 
 def run(place: Place, rounds: int) -> None:
@@ -56,9 +54,9 @@ def _measured(
 
     def ours(way: str) -> Contender:
         script = [sys.executable, str(HERE / "ours_tls.py"), url, way, str(_FRAMES)]
-        return Contender(way, lambda: [*_pinned(1), *script, str(place.scratch())])
+        return Contender(way, lambda: [*pinned(1), *script, str(place.scratch())])
 
-    theirs = [*_pinned(1), str(peer), str(HERE / "cryptofeed_tls.py"), url, str(_FRAMES)]
+    theirs = [*pinned(1), str(peer), str(HERE / "cryptofeed_tls.py"), url, str(_FRAMES)]
     contenders = [*map(ours, _WAYS), Contender(_PEER, lambda: theirs)]
     interleaved(contenders, rounds, env)
     found = {}
@@ -74,12 +72,6 @@ def _line(name: str, found: dict[str, tuple[float, float]]) -> list[str]:
     shown = _WAYS.get(name, "cryptofeed: its connection and handler")
     times = f"{found[_PEER][0] / cpu:.2f}"
     return [shown, f"{_FRAMES / wall / 1000:.0f}", f"{cpu / _FRAMES * 1e6:.1f}", times]
-
-
-def _pinned(core: int) -> list[str]:
-    """Return what has a command run on one core, where that can be had."""
-    there = shutil.which(_ALONE) is not None and (os.cpu_count() or 1) > core
-    return [_ALONE, "-c", str(core)] if there else []
 
 
 def _certificate(place: Place) -> Path | None:
@@ -101,7 +93,7 @@ def _certificate(place: Place) -> Path | None:
 def _sending(folder: Path, frames: Path, at_once: int) -> Iterator[str]:
     """Run the sender and yield its address."""
     script = [sys.executable, str(HERE / "live_serve.py"), "--file", str(frames), "--kind", _KIND]
-    command = [*_pinned(0), *script, "--at-once", str(at_once), "--tls", str(folder)]
+    command = [*pinned(0), *script, "--at-once", str(at_once), "--tls", str(folder)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout

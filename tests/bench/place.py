@@ -1,5 +1,6 @@
 """Where the benchmarks keep what they make: days, environments of the peers, scratch folders."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,12 @@ class Place:
 def default_root() -> Path:
     """Return the folder that is used unless another one is named."""
     return Path(tempfile.gettempdir()) / "werks-bench"
+
+
+def pinned(core: int) -> list[str]:
+    """Return what has a command run on one core, where that can be had."""
+    there = shutil.which("taskset") is not None and (os.cpu_count() or 1) > core
+    return ["taskset", "-c", str(core)] if there else []
 
 
 def werks(*given: str) -> Sequence[str]:

@@ -1,8 +1,10 @@
 """Benchmarks: ratios against peers and physical limits that were measured in the same run."""
 
 import argparse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import latency
 import live
 import live_day
 import memory
@@ -24,18 +26,25 @@ _VERIFIED = 1_000_000
 _FRAMES = 10_000
 _TRADES = 500_000
 _LOOPS, _BARS = 200_000, 1_000_000
-_WHAT = (
-    "read",
-    "transforms",
-    "memory",
-    "processes",
-    "start",
-    "rest",
-    "live",
-    "live-day",
-    "verify",
-    "sinks",
-)
+Rows = list[int] | None
+# What can be asked for: it gets the rows that were asked for, if any were, and the rounds.
+_WHAT: Mapping[str, Callable[[Place, Rows, int], None]] = {
+    "read": lambda place, rows, rounds: read.run(place, rows or _READ, rounds),
+    "transforms": lambda place, rows, rounds: transforms.run(
+        place, (rows or [_LOOPS])[0], (rows or [_BARS])[-1], rounds
+    ),
+    "memory": lambda place, rows, rounds: memory.run(place, rows or _MEMORY, max(1, rounds // 2)),
+    "processes": lambda place, rows, rounds: processes.run(
+        place, (rows or [_PROCESSES])[0], rounds
+    ),
+    "start": lambda place, rows, rounds: start.run(place, rounds),
+    "rest": lambda place, rows, rounds: rest.run(place, rounds),
+    "live": lambda place, rows, rounds: live.run(place, (rows or [_FRAMES])[0], rounds),
+    "latency": lambda place, rows, rounds: latency.run(place, max(1, rounds // 2)),
+    "live-day": lambda place, rows, rounds: live_day.run(place, (rows or [_TRADES])[0]),
+    "verify": lambda place, rows, rounds: verify.run(place, (rows or [_VERIFIED])[0], rounds),
+    "sinks": lambda place, rows, rounds: sinks.run(place, (rows or [_VERIFIED])[0], rounds),
+}
 
 
 def _given() -> argparse.Namespace:
@@ -53,26 +62,7 @@ def main() -> None:
     place, rows, rounds = Place(given.data.resolve()), given.rows, given.rounds
     print(f"{machine()}; medians of {rounds} interleaved rounds, each in fresh processes")
     for what in _WHAT if given.what == "all" else (given.what,):
-        if what == "read":
-            read.run(place, rows or _READ, rounds)
-        elif what == "transforms":
-            transforms.run(place, (rows or [_LOOPS])[0], (rows or [_BARS])[-1], rounds)
-        elif what == "memory":
-            memory.run(place, rows or _MEMORY, max(1, rounds // 2))
-        elif what == "processes":
-            processes.run(place, (rows or [_PROCESSES])[0], rounds)
-        elif what == "rest":
-            rest.run(place, rounds)
-        elif what == "sinks":
-            sinks.run(place, (rows or [_VERIFIED])[0], rounds)
-        elif what == "live":
-            live.run(place, (rows or [_FRAMES])[0], rounds)
-        elif what == "live-day":
-            live_day.run(place, (rows or [_TRADES])[0])
-        elif what == "verify":
-            verify.run(place, (rows or [_VERIFIED])[0], rounds)
-        else:
-            start.run(place, rounds)
+        _WHAT[what](place, rows, rounds)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Restart:
 
 @attrs.frozen
 class Missed:
-    """The exchange says that rows of a symbol were left out before those that follow."""
+    """Rows of a symbol were left out; what `rows` returns next came before them."""
 
     symbol: str
     why: str

@@ -38,7 +38,7 @@ class Disconnected:
 
 @attrs.frozen
 class Told:
-    """An event of the exchange about a symbol: a refusal, or rows that it has left out."""
+    """An event about a symbol: `acked`, `refused`, or `missed`, rows that have not come."""
 
     connection: int
     symbol: str
@@ -59,6 +59,8 @@ class Failed:
     every: bool
 
 
+# Why rows of any symbol of a connection may be missing.
+UNREADABLE = "a message could not be read"
 Item = Arrived | Connected | Disconnected | Told | Failed
 # Connections are numbered by source, with room for all that replace one another.
 ROOM = 1_000_000

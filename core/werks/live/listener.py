@@ -10,25 +10,10 @@ from typing import Any
 import attrs
 import pyarrow as pa
 
-from ..components import (
-    Acked,
-    Conversation,
-    Event,
-    Feed,
-    Missed,
-    Refused,
-    Restart,
-    Send,
-)
-from ..errors import (
-    MessageError,
-    RateLimitError,
-    RejectedError,
-    UnavailableError,
-    WerksError,
-)
+from ..components import Acked, Conversation, Event, Feed, Missed, Refused, Restart, Send
+from ..errors import MessageError, RateLimitError, RejectedError, UnavailableError, WerksError
 from .connects import CONNECTS, Connects
-from .inbox import Arrived, Connected, Disconnected, Failed, Inbox, Told
+from .inbox import UNREADABLE, Arrived, Connected, Disconnected, Failed, Inbox, Told
 from .line import Line
 from .recording import Tape
 
@@ -233,7 +218,7 @@ class _Session:
             except MessageError as error:
                 self._manner.keep(self._feed.url, message, str(error))
                 for symbol in self._of.symbols:  # it may have had rows of any
-                    self._event(Missed(symbol, "a message could not be read"))
+                    self._event(Missed(symbol, UNREADABLE))
                 continue
             except WerksError:
                 raise
@@ -250,7 +235,7 @@ class _Session:
         if isinstance(event, Send):
             self._send(event.text)
         elif isinstance(event, Acked):
-            self._unacked.discard(event.symbol)
+            self._acked(event.symbol)
         elif isinstance(event, Restart):
             raise UnavailableError(f"{self._feed.url}: {event.why}")
         elif isinstance(event, Refused):
@@ -272,8 +257,14 @@ class _Session:
             self._waiting, self._flushed = 0, now
             for batch in self._rows():
                 symbol = batch["symbol"][0].as_py() if len(batch) else ""
-                self._unacked.discard(symbol)  # a row proves more than an ack
+                self._acked(symbol)  # a row proves more than an ack
                 self._inbox.put(Arrived(self._of.number, batch))
+
+    def _acked(self, symbol: str) -> None:
+        """Tell that rows of a symbol come from here on: what REST is asked now, it may answer."""
+        if symbol in self._unacked:
+            self._unacked.discard(symbol)
+            self._inbox.put(Told(self._of.number, symbol, "acked", ""))
 
     def _rows(self) -> Sequence[pa.RecordBatch]:
         """Return what was heard; of what cannot be read, the past has to tell."""

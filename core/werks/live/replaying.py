@@ -10,7 +10,7 @@ import attrs
 
 from ..components import Conversation, Event, Feed, Missed, Refused
 from ..errors import DataError, MessageError
-from .inbox import ROOM, Arrived, Connected, Disconnected, Item, Told
+from .inbox import ROOM, UNREADABLE, Arrived, Connected, Disconnected, Item, Told
 from .recorded import Taped, taped
 from .recording import Line, Recording
 
@@ -71,6 +71,8 @@ class Player:
             if symbol in self._lost:
                 yield Disconnected(number, (symbol,), self._lost.pop(symbol))
         yield Connected(number, tuple(symbols))
+        for symbol in symbols:
+            yield Told(number, symbol, "acked", "")
 
     def _end(self, tape: Taped, why: str) -> Iterator[Item]:
         """End a conversation; that rows may be missing is told once its symbols are heard again."""
@@ -91,7 +93,7 @@ class Player:
             events = talk.words.heard(message, line.received)
         except MessageError as error:
             self._keep(self._feed.url, message, str(error))
-            return
+            events = [Missed(symbol, UNREADABLE) for symbol in talk.symbols]
         for event in events:
             yield from self._event(talk, event)
 

@@ -9,17 +9,7 @@ import attrs
 from ..components import Stream, Window
 from ..errors import SinkError, UnavailableError, WerksError
 from ..ledger import Ledger
-from ..live import (
-    ROOM,
-    Arrived,
-    Connected,
-    Disconnected,
-    Failed,
-    Inbox,
-    Item,
-    Replay,
-    Told,
-)
+from ..live import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Replay, Told
 from .ahead import Ahead, connected, heard, live
 from .figures import Watched, follow, watched
 from .graph import Graph
@@ -149,17 +139,21 @@ class Listening:
         self._ledger.told(source.exchange, item.connection, "connected", "")
         for symbol, figures in self._of(source, item.symbols):
             figures.opened(item.connection)
-            source.connected(symbol, True)
             self._hooks.werks_connected(stream=source.stream(symbol))
 
     def _disconnected(self, source: LiveSource, item: Disconnected) -> None:
         for symbol, figures in self._of(source, item.symbols):
             figures.ended(item.connection, item.why)
-            source.connected(symbol, figures.connected)
+            if not figures.connected:
+                source.connected(symbol, False)
             source.doubt(symbol, f"the connection was lost ({item.why})")
             self._hooks.werks_disconnected(stream=source.stream(symbol), reason=item.why)
 
     def _told(self, source: LiveSource, item: Told) -> None:
+        if item.what == "acked":
+            # Not before: what comes between an answer of REST and the subscription is in neither.
+            source.connected(item.symbol, True)
+            return
         self._ledger.told(source.exchange, item.connection, item.what, item.why)
         for symbol, figures in self._of(source, (item.symbol,)):
             if item.what == "missed":

@@ -19,7 +19,7 @@ from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.errors import MessageError
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import decimals, epoch, texts, ticks
+from werks.wire import decimals, epoch, literals
 
 from . import feed, rest
 
@@ -134,10 +134,6 @@ class Trading:
         """Take a message; MessageError if it cannot be read."""
         if self._behind:
             self._come()
-        if message[:1] in feed.TOLD:
-            told = self._session.told(message)
-            self._named()
-            return told
         try:
             frame = _decode(message)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -171,6 +167,10 @@ class Trading:
 
     def _foreign(self, message: str | bytes, error: Exception) -> Sequence[Event]:
         """Take a message that is none of trades; MessageError if its channel should have them."""
+        if message[:1] in feed.TOLD:
+            told = self._session.told(message)
+            self._named()
+            return told
         frame = self._session.frame(message)
         if frame.channel in self._channels:
             raise feed.unreadable(self._session.url, message, error) from error
@@ -211,10 +211,10 @@ class Trading:
         self, kept: Sequence[_Trade], symbol: str, received: Sequence[int]
     ) -> pa.RecordBatch:
         name, scales = f"{self._session.url} {symbol}", rest.SCALES
-        signed = texts([each.amount for each in kept])
-        price = decimals(texts([each.price for each in kept]), scales.price, name, "price")
-        size = decimals([each.removeprefix("-") for each in signed], scales.size, name, "amount")
-        value = amounts.product(*(amounts.ints(amounts.limbs(each)) for each in (price, size)))
+        price = decimals(literals([each.price for each in kept]), scales.price, name, "price")
+        amount = decimals(literals([each.amount for each in kept]), scales.size, name, "amount")
+        paid, signed = (amounts.ints(amounts.limbs(each)) for each in (price, amount))
+        size = np.abs(signed)
         return batch(
             _SCHEMA,
             exchange=word(rest.EXCHANGE, len(kept)),
@@ -222,10 +222,10 @@ class Trading:
             timestamp=times(epoch([each.time for each in kept], rest.MS, name)),
             received=times(np.array(received, np.int64)),
             trade_id=pa.array([each.id for each in kept], pa.int64()).cast(pa.string()),
-            tick_rule=ticks([each[0] != "-" for each in signed]),
+            tick_rule=np.where(signed < 0, np.int8(-1), np.int8(1)),
             price=price,
-            size=size,
-            notional=amounts.column(value, scales.notional),
+            size=amounts.column(amounts.from_ints(size), scales.size),
+            notional=amounts.column(amounts.product(paid, size), scales.notional),
         )
 
 

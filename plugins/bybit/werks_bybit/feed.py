@@ -78,6 +78,7 @@ class Conversation:
     symbols: tuple[str, ...]
     channel: Channel
     _decode: Callable[[str | bytes], Any] = attrs.field(init=False)
+    _take: Callable[[Any], Sequence[Any]] = attrs.field(init=False)
     _topics: dict[str, str] = attrs.field(init=False)
     _spelt: dict[str, str] = attrs.field(init=False)
     _heard: list[Any] = attrs.field(factory=list, init=False)
@@ -86,6 +87,7 @@ class Conversation:
 
     def __attrs_post_init__(self) -> None:
         self._decode = msgspec.json.Decoder(self.channel.message).decode
+        self._take = self.channel.take
         self._topics = {f"{self.channel.name}.{symbol}": symbol for symbol in self.symbols}
         self._spelt = {symbol: symbol for symbol in self.symbols}
 
@@ -104,14 +106,18 @@ class Conversation:
         if told.topic not in self._topics:
             return self._answered(message, f"{told.topic!r:.80} was not asked for")
         try:
-            taken = self.channel.take(told)
+            taken = self._take(told)
         except ValueError as error:
             raise self._unread(message, str(error)) from error
         for each in taken:
             if each.symbol not in self._spelt:
                 raise self._unread(message, f"{each.symbol!r:.40} is not what the topic names")
-        self._heard += taken
-        self._received += [received] * len(taken)
+        if len(taken) == 1:  # as most have
+            self._heard.append(taken[0])
+            self._received.append(received)
+        else:
+            self._heard += taken
+            self._received += [received] * len(taken)
         return ()
 
     def rows(self) -> Sequence[pa.RecordBatch]:

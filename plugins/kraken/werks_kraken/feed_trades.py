@@ -13,13 +13,11 @@ from werks import amounts
 from werks.components import Continuity, Event, Http, RateLimit, option
 from werks.heard import Heard, flush
 from werks.schema import batch, schema, times, word
-from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, texts, ticks
+from werks.wire import FIRST_TIME, LAST_TIME, decimals, epoch, iso, literals, ticks
 
 from . import feed
 from .symbols import EXCHANGE, SCALES
 
-_HEADS = feed.heads("trade")
-_HEAD = len('{"channel":"trade"')
 _SCHEMA = schema("TRADE", SCALES)
 
 
@@ -34,7 +32,7 @@ class _Trade(msgspec.Struct, gc=False):
     timestamp: str
 
 
-class _Message(msgspec.Struct, gc=False):
+class _Message(msgspec.Struct, gc=False, tag_field="channel", tag="trade"):
     type: Literal["snapshot", "update"]
     data: list[_Trade]
 
@@ -92,10 +90,13 @@ class Trading:
 
     def heard(self, message: str | bytes, received: int) -> Sequence[Event]:
         """Take a message; MessageError if it cannot be read."""
-        # What begins otherwise may be of the channel too, but is read twice.
-        if message[:_HEAD] not in _HEADS and (told := self._session.answered(message)) is not None:
+        try:
+            said = _decode(message)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            told = self._session.answered(message)
+            if told is None:
+                raise feed.unreadable(self._session.url, message, error) from error
             return told
-        said: _Message = self._session.read(_decode, message)
         if said.type == "snapshot":
             said.data.sort(key=lambda each: each.trade_id)
         for each in said.data:
@@ -117,8 +118,8 @@ class Trading:
         self, kept: Sequence[_Trade], symbol: str, received: Sequence[int]
     ) -> pa.RecordBatch:
         name = f"{self._session.url} {symbol}"
-        price = decimals(texts([each.price for each in kept]), SCALES.price, name, "price")
-        size = decimals(texts([each.qty for each in kept]), SCALES.size, name, "qty")
+        price = decimals(literals([each.price for each in kept]), SCALES.price, name, "price")
+        size = decimals(literals([each.qty for each in kept]), SCALES.size, name, "qty")
         value = amounts.product(*(amounts.ints(amounts.limbs(each)) for each in (price, size)))
         moments = iso([each.timestamp for each in kept], name)
         if moments.min() < FIRST_TIME or moments.max() >= LAST_TIME:
