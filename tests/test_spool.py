@@ -74,14 +74,12 @@ def test_what_rest_does_not_have_is_a_gap_and_what_was_heard_is_there(market):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["sim", "bybit"])
-def test_what_finds_no_room_to_wait_comes_by_rest_or_from_the_archive(market, name):
-    market = market(name)
+def test_what_finds_no_room_to_wait_comes_by_rest_or_is_a_gap_until_it_is_repaired(market):
+    market = market("sim")
     file = market.file()
     file.write_text(file.read_text().replace("tries = 2", "tries = 2\nspool_limit = 3000"))
     follow(market, file)
     causes = [gap.cause for gap in market.gaps(file)]
-    assert bool(causes) == (name == "bybit")
     assert all("spool_limit of 3,000 bytes" in cause for cause in causes), causes
     market.repair(file)
     market.check(file)
