@@ -164,6 +164,7 @@ def test_a_day_that_comes_late_is_read_and_what_was_carried_past_it_is_redone(ma
     assert market.tree("fresh-data") == late
 
 
+@pytest.mark.long
 def test_two_processes_give_the_same_files_as_one(market):
     for symbol in ("BTCUSDT", "ETHUSDT"):
         market.publish(symbol)

@@ -102,6 +102,7 @@ def test_what_a_run_writes_is_good(written):
     assert all(each["problems"] == [] for each in found)
 
 
+@pytest.mark.long
 def test_every_format_has_the_same_figures(written):
     def figures(name: str) -> dict[tuple[str, ...], dict]:
         folder = written / name

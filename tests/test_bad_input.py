@@ -142,7 +142,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("what", BAD)
-@pytest.mark.few(6)
+@pytest.mark.few(4)
 def test_a_bad_file_is_one_line_and_the_others_go_on(market, quiet, what):
     body, said = BAD[what]
     url = market.server.put(path_of("BTCUSDT", SECOND), body)

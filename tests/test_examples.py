@@ -52,6 +52,7 @@ def test_an_example_is_good(path, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 def test_the_quickstart_accounts_for_every_trade(demo):
     for symbol in ("BTCUSD", "ETHUSD"):
         nodes = {name: read(demo / "data" / name / "sim" / symbol) for name in _nodes(demo)}

@@ -331,6 +331,7 @@ class TestIds:
         assert place.windows()[DAYS[1]].door == "rest"
         assert place.run(faulty("hole")).done == 0
 
+    @pytest.mark.long
     def test_what_rest_does_not_know_either_is_absent(self, place):
         place.run(f"lost_days = [{DAYS[1]}]")
         code, said = werks("repair", place.file(f"lost_days = [{DAYS[1]}]"))
@@ -345,6 +346,7 @@ class TestIds:
         assert code == 1
         assert said == ["left: sim BTCUSD 2024-01-02: there is no other door to read it by"]
 
+    @pytest.mark.long
     def test_a_file_that_is_repaired_by_its_publisher_is_read_again(self, place, loopback, quiet):
         serve(loopback, Exchange(trades_per_day=3000, lost_days=(DAYS[1],)))
         source = f'archive_url = "{loopback.url}"\nrest_url = "{loopback.url}"'
@@ -525,6 +527,7 @@ class TestLease:
         assert place.run().ok
         assert place.tree() == quiet
 
+    @pytest.mark.long
     def test_two_runs_at_once_do_each_window_once(self, place, quiet):
         file = place.file()
         command = [sys.executable, "-m", "werks", "run", str(file), "--json"]

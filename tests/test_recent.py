@@ -61,6 +61,7 @@ def stored(file, node, symbol):
 
 @pytest.mark.parametrize("node", ["trades", "dollars"])
 @pytest.mark.few(1)
+@pytest.mark.long
 def test_memory_holds_the_rows_that_the_files_hold(file, node):
     graph = load(path := file())
     assert run(graph).errors == []

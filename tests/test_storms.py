@@ -74,6 +74,7 @@ def kill(market, file, after):
 
 
 @pytest.mark.parametrize("name", REAL)
+@pytest.mark.few(3)
 def test_a_short_storm_loses_and_doubles_nothing(market, name):
     survive(market(name, 4, 120), seed=1)
 
@@ -127,6 +128,7 @@ def test_a_message_that_cannot_be_read_is_healed_by_rest(market):
     market.check(file)
 
 
+@pytest.mark.long
 def test_a_hole_over_midnight_is_one_of_both_days(market):
     market = market("bitmex", 3, 120)
     refuse = partial(market.rest.fail, "/api/v1/trade", 400, 1000)

@@ -92,7 +92,7 @@ _SOME = ("core", "sinks", "plugins/sim", "plugins/binance")
         for name in DISTRIBUTIONS
     ],
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_wheel_works_in_a_fresh_environment(wheels, name, tmp_path):
     package, plugins = DISTRIBUTIONS[name]
     programs = environment(tmp_path, wheels, package.replace("_", "-"))

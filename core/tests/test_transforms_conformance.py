@@ -37,6 +37,7 @@ class TestOddMinutes(TransformTests):
     component = Bars(by="time", every="7m")
 
 
+@pytest.mark.long
 class TestFourHours(TransformTests):
     component = Bars(by="time", every="4h")
 
@@ -69,6 +70,7 @@ class TestTicks(TransformTests):
     component = Bars(by="ticks", every=5)
 
 
+@pytest.mark.long
 class TestTicksAndADailyReset(TransformTests):
     component = Bars(by="ticks", every=3, reset="day", overshoot="carry")
 
@@ -98,6 +100,7 @@ class TestNotional(TransformTests):
     component = Bars(by="notional", every=Decimal("12.5"), reset="day")
 
 
+@pytest.mark.long
 class TestCarriedNotional(TransformTests):
     component = Bars(by="notional", every=10**9, overshoot="carry", reset="quarter")
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from werks.errors import DataError, MessageError
-from werks.wire import decimals, epoch, iso, texts, ticks, utc
+from werks.wire import decimals, epoch, iso, lengths, literals, texts, ticks, utc
 
 URL = "https://x.test/trades"
 NOON = 1_704_110_400_000_000_000  # 2024-01-01 12:00
@@ -222,3 +222,37 @@ def test_numbers_of_json_stay_as_they_were_written():
     tokens = msgspec.json.decode(written, type=list[msgspec.Raw])
     assert texts(tokens[:-1]) == ["1.50", "-2e-3", "0", '"x"', "null"]
     assert texts(tokens) == ["1.50", "-2e-3", "0", '"x"', "null", "[1,\n2]"]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        [],
+        ["1.50"],
+        ["1.50", "-2e-3", "0", "12345678901234567890.5"],
+        ["1", '"\u20ac"', "2"],
+        ["1", "[1,\n2]"],
+        ["null", '""', "[]"],
+    ],
+)
+def test_literals_are_the_texts_of_tokens_as_a_column(written):
+    tokens = [msgspec.Raw(each.encode()) for each in written]
+    assert literals(tokens).equals(pa.array(texts(tokens), pa.string()))
+
+
+def test_a_column_of_text_gives_the_decimals_that_a_list_of_it_does():
+    written = ["0.1", "-12.34", "7", "1e2"]
+    column = pa.array(["9", *written, "8"]).slice(1, 4)
+    assert decimals(column, 2, "a", "b").equals(decimals(written, 2, "a", "b"))
+    for wrong in ("x", "1.234", "1" * 50):
+        with pytest.raises(DataError, match="a: row 2: b"):
+            decimals(pa.array(["1", wrong]), 2, "a", "b")
+    assert decimals(pa.array(["1", "1.005"]), 2, "a", "b", rounded=True)[1].as_py() == Decimal("1")
+
+
+def test_lengths_are_those_of_a_part_too():
+    column = pa.array(["", "a", None, "\u20acuro", "bc"], pa.string())
+    assert lengths(column).tolist() == [0, 1, 0, 6, 2]
+    assert lengths(column.slice(3, 2)).tolist() == [6, 2]
+    assert lengths(column.slice(2, 0)).tolist() == []
+    assert lengths(pa.array([], pa.string())).tolist() == []

@@ -54,6 +54,7 @@ def fill(writer):
         writer.write(DAY, "trades", MANY)
 
 
+@pytest.mark.long
 def test_a_restart_between_two_commits_is_not_noticed(postgres, sink):
     with closing(sink.open(SCHEMAS)) as writer:
         for window in (DAY, OTHER):

@@ -48,6 +48,7 @@ class TestPacked(SinkTests):
         return pa.Table.from_batches(sink.read(window, node, SCHEMAS[node]), SCHEMAS[node])
 
 
+@pytest.mark.long
 class TestLive(rules.SegmentRules):
     @pytest.fixture(
         params=["20 KB", *[pytest.param(each, marks=pytest.mark.long) for each in ("1 GB", "1h")]]

@@ -74,6 +74,7 @@ class TestS3AtMidnight(SinkTests):
         return table(sink, window, node)
 
 
+@pytest.mark.long
 class TestS3Live(rules.SegmentRules):
     @pytest.fixture
     def sink(self, s3_options, tmp_path):

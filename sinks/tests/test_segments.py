@@ -27,6 +27,7 @@ class TestParquet(rules.SegmentRules):
         return Parquet(path=tmp_path / "data")
 
 
+@pytest.mark.long
 class TestCsv(rules.SegmentRules):
     @pytest.fixture
     def sink(self, tmp_path):
@@ -75,6 +76,7 @@ def test_a_receipt_names_rows_bytes_and_path(sink, live):
     ]
 
 
+@pytest.mark.few(1)
 def test_a_finished_day_has_the_same_bytes_as_a_committed_one(sink):
     given = [sample("trades", rows=700, seed=seed) for seed in range(100)]
     rules.put(sink, DAY, *given)

@@ -192,6 +192,7 @@ def test_readers_see_the_last_commit_while_rows_are_written(path):
         assert reader.execute("SELECT count(*) FROM ticks").fetchone() == (3,)
 
 
+@pytest.mark.long
 def test_processes_may_commit_at_once(path, child):
     days = [f"2024-05-{day:02}" for day in range(1, 4)]
     arguments = [sys.executable, str(child), "sqlite", str(path)]

@@ -31,6 +31,7 @@ def table(node, *batches):
     return pa.Table.from_batches(batches, SCHEMAS[node])
 
 
+@pytest.mark.long
 class TestAnotherDialect(SinkTests):
     @pytest.fixture
     def sink(self, tmp_path):
@@ -66,6 +67,7 @@ def test_reading_what_is_not_there_gives_nothing(store):
     assert list(store.sink.read(DAY, "nothing", SCHEMAS["trades"])) == []
 
 
+@pytest.mark.few(1)
 def test_proofs_are_kept_beside_the_rows(store):
     days = [Window("bazaar", symbol, day) for symbol in ("A", "B\0") for day in (DAY.day, None)]
     given = {window: sample("bars", window, seed=n) for n, window in enumerate(days)}
@@ -92,6 +94,7 @@ def test_a_receipt_holds_only_with_its_proof(store):
     assert not store.sink.holds(DAY, "bars", receipt)
 
 
+@pytest.mark.few(1)
 def test_segments_come_one_behind_the_other(store, writer):
     given = {node: [sample(node, rows=7, seed=seed) for seed in range(4)] for node in LIVE}
     for segment in range(4):

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from werks.testing import ArchiveTests, Loopback, Published, Totals
 from werks_binance import AggTrades, Trades
 
@@ -95,10 +97,12 @@ class TestUsdmTrades(_Tests):
     market, component_class, layout = "usdm", Trades, _Market("futures/um", "trades")
 
 
+@pytest.mark.long
 class TestSpotAggTrades(_Tests):
     header = False
     market, component_class, layout = "spot", AggTrades, _Market("spot", "aggTrades")
 
 
+@pytest.mark.long
 class TestUsdmAggTrades(_Tests):
     market, component_class, layout = "usdm", AggTrades, _Market("futures/um", "aggTrades")

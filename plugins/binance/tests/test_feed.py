@@ -137,6 +137,7 @@ class TestSpotTrades(Rules):
     doors = (Trades(), TradesRest())
 
 
+@pytest.mark.long
 class TestUsdmTrades(Rules):
     door, make = TradesFeed(market="usdm"), staticmethod(trades)
     doors = (Trades(market="usdm"), TradesRest(market="usdm"))

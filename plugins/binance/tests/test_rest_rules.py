@@ -41,6 +41,7 @@ class TestSpotTrades(_Trades):
     market, paths = "spot", ("api/v3/historicalTrades", "api/v3/aggTrades")
 
 
+@pytest.mark.long
 class TestUsdmTrades(_Trades):
     market, paths = "usdm", ("fapi/v1/historicalTrades", "fapi/v1/klines")
     first, page = 5000, 110  # few pages: each weighs a twelfth of what a minute allows
@@ -118,6 +119,7 @@ class TestOpenInterest(HistoryTests):
         return Tape(_SYMBOL, rows[0][0], rows[-1][0] + 1, rows, (path,))
 
 
+@pytest.mark.long
 class TestFunding(HistoryTests):
     def door(self, url: str) -> Any:
         return Funding(rest_url=url)

@@ -1,5 +1,7 @@
 from decimal import Decimal
 
+import pytest
+
 from werks.testing import CandleTests, HistoryTests, Listed, SnapshotTests, Tape
 from werks_bitfinex import Candles, Funding, Instruments, OpenInterest, Trades
 
@@ -67,6 +69,7 @@ class TestOpenInterest(HistoryTests):
         return Tape(PERPETUAL, start, stop, [r for r in known if start <= r[0] < stop], [STATUS])
 
 
+@pytest.mark.long
 class TestFunding(HistoryTests):
     stranger = "tNOSUCH"
 

@@ -129,6 +129,46 @@ def test_a_row_that_cannot_be_is_let_go_and_the_others_come(wrong):
 
 
 @pytest.mark.parametrize(
+    "odd",
+    [
+        {},
+        {"trdMatchID": None},
+        {"trdMatchID": ""},
+        {"trdMatchID": f"{0:08}-0000-0000-0000-{0:012}"},
+    ],
+    ids=["all named", "null", "empty", "zeros"],
+)
+def test_rows_of_several_symbols_are_those_of_each_alone(odd):
+    names = ["XBTUSD", "ETHUSD", "XBTUSD", "ADAUSD", "XBTUSD", "ETHUSD"]
+    rows = [
+        {**ROW, "symbol": name, "trdMatchID": f"a{n}", "price": 100 + n, **(odd if n == 5 else {})}
+        for n, name in enumerate(names)
+    ]
+    talk = begun(*set(names))
+    for n, row in enumerate(rows):
+        talk.heard(told("insert", "trade", row["symbol"], row), NOW + n * 1000)
+    made = {str(each["symbol"][0]): each for each in talk.rows()}
+    assert made.keys() == set(names)
+    for name, batch in made.items():
+        alone = begun(name)
+        for n, row in enumerate(rows):
+            if row["symbol"] == name:
+                alone.heard(told("insert", "trade", name, row), NOW + n * 1000)
+        (expected,) = alone.rows()
+        assert batch.to_pylist() == expected.to_pylist()
+
+
+def test_a_wrong_row_among_several_symbols_is_let_go_alone():
+    talk = begun("XBTUSD", "ETHUSD")
+    for n, name in enumerate(["XBTUSD", "ETHUSD", "XBTUSD"]):
+        row = {**ROW, "symbol": name, "trdMatchID": f"a{n}", "size": 1.5 if n == 2 else 1300}
+        talk.heard(told("insert", "trade", name, row), NOW)
+    with pytest.raises(MessageError, match=r"size cannot be '1\.5'"):
+        talk.rows()
+    assert sorted(ids(talk)) == ["a0", "a1"]
+
+
+@pytest.mark.parametrize(
     ("status", "event"),
     [
         (400, Refused("XBTUSD", "BitMEX says 'no' (status 400)")),

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import pytest
 
 from werks.testing import Loopback
 from werks.testing.candles import CandleTests
@@ -143,6 +144,7 @@ class TestCandles(CandleTests):
         return Tape("XBTUSD", _START, _START + 25 * _MINUTE, rows, [path])
 
 
+@pytest.mark.long
 class TestFunding(HistoryTests):
     cuts = False
 

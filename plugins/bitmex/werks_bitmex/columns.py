@@ -23,7 +23,8 @@ _WHOLE = pa.decimal128(38, 0)
 _PRICE = pa.decimal128(38, SCALES.price)
 # A float's noise, and far less than a tick of any price.
 _SAME = 1e-9
-_NO_ID = pa.array(["", "00000000-0000-0000-0000-000000000000"])
+NO_IDS = ("", "00000000-0000-0000-0000-000000000000")
+_NO_ID = pa.array(NO_IDS)
 
 
 def trades(symbol: str, rows: Rows, moments: pa.Array, nameless: Nameless) -> pa.RecordBatch:

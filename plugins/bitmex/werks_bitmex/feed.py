@@ -79,7 +79,8 @@ class Channel:
 
     `message` is a struct with `action`, `data` and `filter`. `take` returns the rows that count,
     each with a `symbol`; None means that this action may not come. With `contracts`, rows wait
-    until it is known what a contract of their symbol is.
+    until it is known what a contract of their symbol is. With `together`, `build` takes rows of
+    several symbols, too.
     """
 
     url: str
@@ -88,6 +89,7 @@ class Channel:
     take: Callable[[Any], Sequence[Any] | None]
     build: Callable[[dict[str, Instrument]], Build]
     contracts: bool = False
+    together: bool = False
 
 
 class Table(msgspec.Struct, gc=False):
@@ -187,7 +189,7 @@ class Conversation:
         """
         heard, received = self._ready()
         build = self.channel.build(self._contracts)
-        made, error = batches(heard, received, build, self.channel.url)
+        made, error = batches(heard, received, build, self.channel.url, self.channel.together)
         if error is not None:
             self._made += made
             raise error

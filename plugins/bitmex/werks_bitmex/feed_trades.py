@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from werks.components import Continuity, Http, RateLimit, option
+from werks.errors import DataError
 from werks.schema import times
 from werks.wire import Times, iso, literals
 
 from . import feed
-from .columns import EXCHANGE, SCHEMA, Nameless, trades
+from .columns import EXCHANGE, NO_IDS, SCHEMA, Nameless, trades
 from .text import Rows
 
 _INDEX, _REGULAR = "Referential", "Regular"
@@ -83,11 +84,13 @@ class TradesFeed:
         nameless: Nameless = Counter()
 
         def build(symbol: str, rows: Sequence[Any], received: Times, url: str) -> pa.RecordBatch:
+            if not symbol and not {row.trdMatchID for row in rows}.isdisjoint((None, *NO_IDS)):
+                raise DataError(f"{url}: a row without an id is named by its symbol and time")
             made = trades(symbol, _rows(rows, url), _moments(rows, url), nameless)
             place = SCHEMA.names.index("received")
             return made.set_column(place, SCHEMA.field(place), times(received))
 
-        channel = feed.Channel(self.url, "trade", Trades, _take, lambda _: build)
+        channel = feed.Channel(self.url, "trade", Trades, _take, lambda _: build, together=True)
         return feed.Conversation(tuple(symbols), channel)
 
 

@@ -145,6 +145,7 @@ class TestInverseTrades(Rules):
     doors = (Trades(market="inverse"), TradesRest(market="inverse"))
 
 
+@pytest.mark.long
 class TestSpotTrades(Rules):
     door, make = TradesFeed(market="spot"), staticmethod(trades)
     doors = (Trades(market="spot"), TradesRest(market="spot"))
@@ -154,6 +155,7 @@ class TestLiquidations(Rules):
     door, make = LiquidationsFeed(), staticmethod(liquidations)
 
 
+@pytest.mark.long
 class TestInverseLiquidations(Rules):
     door, make = LiquidationsFeed(market="inverse"), staticmethod(liquidations)
 

@@ -83,6 +83,7 @@ class CandleRules(CandleTests):
         return bar
 
 
+@pytest.mark.long
 class TestLinearCandles(CandleRules):
     pass
 
@@ -101,6 +102,7 @@ class TestInverseCandles(CandleRules):
         return [*bar[:5], bar[6], bar[5]]
 
 
+@pytest.mark.long
 class TestInterest(HistoryTests):
     cuts = False
 

@@ -1,3 +1,5 @@
+import pytest
+
 from werks.testing import CandleTests, HistoryTests, Listed, SnapshotTests, Tape
 from werks_coinbase import Candles, Instruments, Trades
 
@@ -21,6 +23,7 @@ class TestTrades(HistoryTests):
         return Tape(PRODUCT, _START, _STOP, rows, [TRADES])
 
 
+@pytest.mark.long
 class TestTradesOfShortPages(TestTrades):
     """The exchange gives fewer trades than it is asked for."""
 

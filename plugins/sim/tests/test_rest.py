@@ -51,6 +51,7 @@ def folded(rows, length):
     ]
 
 
+@pytest.mark.long
 class TestHistory(HistoryTests):
     def door(self, url):
         return History(**SHARED, page_size=40, rest_url=url)
