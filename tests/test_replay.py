@@ -87,6 +87,7 @@ REPLAY = 'replay = "{root}/frames"'
 BINANCE = """
 [pipeline]
 state = "{root}/werks.db"
+commit_every = 600
 replay_speed = {speed}
 
 [sources.trades]
