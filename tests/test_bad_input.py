@@ -174,6 +174,7 @@ def test_a_bad_file_says_so_again_until_it_is_mended(market):
     assert (code, out.splitlines()[-1]) == (0, f"2 of 6 windows to do ({file})")
 
 
+@pytest.mark.long
 def test_a_bad_row_far_into_a_file_leaves_nothing_of_it(market):
     """Also where rows of many blocks were written before."""
     lines = day_rows("BTCUSDT", SECOND, 150_000)
@@ -292,7 +293,7 @@ BAD_ZIPS = {
 
 
 @pytest.mark.parametrize("what", BAD_ZIPS)
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_a_bad_zip_is_one_line_and_the_days_before_it_stay(loopback, tmp_path, what):
     body, published_sum, said = BAD_ZIPS[what]
     first = zipped(day_text(1709251200000))
@@ -325,7 +326,7 @@ def to(kind: str, folder: str = "{root}") -> str:
 
 
 @pytest.mark.parametrize("kind", SINKS)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_path_below_a_file_is_one_line(market, kind):
     (market.root / "file").write_text("in the way")
     file = market.file(symbols=SYMBOLS, text=to(kind, "{root}/file"))
@@ -367,7 +368,7 @@ def grown(market: Market, rows: int = 40_000) -> None:
 
 
 @pytest.mark.parametrize("kind", SINKS)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_full_disk_is_one_line_and_what_was_committed_stays(market, small, kind):
     grown(market)
     file = market.file(text=to(kind, str(small)))

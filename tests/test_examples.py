@@ -94,6 +94,7 @@ def test_the_demo_ends_with_a_chart_and_a_page(demo):
     assert "<script src=" not in page
 
 
+@pytest.mark.long
 def test_a_new_pipeline_file_runs_as_it_is(tmp_path):
     assert "next: werks check first.toml" in good(werks("new", "first.toml", cwd=tmp_path))
     good(werks("check", "first.toml", cwd=tmp_path))

@@ -229,7 +229,7 @@ def test_the_open_remainder_comes_last_where_it_is_asked_for(export, filled):
 
 
 @pytest.mark.parametrize("sink", STORES)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_range_is_cut_at_the_nanosecond(export, filled, sink):
     every = stored(filled, "trades", "BTCUSD")
     times = nanoseconds(every["timestamp"].combine_chunks())

@@ -339,6 +339,7 @@ class TestIds:
         (gap,) = place.gaps(every=True)
         assert gap.status == "absent"
 
+    @pytest.mark.long
     def test_what_cannot_be_repaired_is_said(self, place):
         source = faulty("hole") + '\nvia = ["archive"]'
         place.run(source)

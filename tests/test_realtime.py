@@ -257,6 +257,7 @@ def test_rest_that_hangs_delays_no_row_and_a_bar_no_longer_than_it_may_wait(mark
         assert all(bar["open_interest"] is None for bar in bars)
 
 
+@pytest.mark.long
 def test_a_run_that_goes_on_compares_the_day_from_midnight_and_tells_nothing_twice(market):
     market.begin(MIDNIGHT + 23 * HOUR)
     market.spoil()

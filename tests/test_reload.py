@@ -122,6 +122,7 @@ def stored(root, symbol):
         return [int(row[0]) for row in found]
 
 
+@pytest.mark.long
 def test_the_command_takes_symbols_up_on_a_terminal_and_ends_with_a_summary(command):
     command.write('["BTCUSD"]')
     with command.started():

@@ -221,6 +221,7 @@ ODD = {
 @pytest.mark.parametrize("at", [0, 20, 40])
 @pytest.mark.parametrize("header", [None, NAMES], ids=["header", "none"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["line feed", "carriage return"])
+@pytest.mark.few(40)
 def test_lines_that_are_not_plain_change_nothing(outcome, odd, at, header, end):
     lines = [*([",".join(NAMES)] if header is None else []), *GOOD[:at], *ODD[odd], *GOOD[at:]]
     for last in (end, ""):

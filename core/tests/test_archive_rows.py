@@ -123,6 +123,7 @@ def test_a_block_says_the_number_of_its_first_row(opened, large, header):
     ],
     ids=["no number", "empty", "too short"],
 )
+@pytest.mark.few(4)
 def test_a_bad_row_is_named_wherever_it_lies(opened, large, at, line, error, said):
     stream = opened(HEADER + "".join([*large[:at], line, *large[at + 1 :]]))
     found = []

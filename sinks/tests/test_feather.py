@@ -63,6 +63,7 @@ def test_amounts_can_be_the_nearest_floats(tmp_path):
         assert stored[name].to_pylist() == [None if v is None else float(v) for v in exact]
 
 
+@pytest.mark.long
 def test_dictionaries_may_differ_from_batch_to_batch(tmp_path):
     of = pa.schema([("side", pa.dictionary(pa.int32(), pa.string()))])
     texts = [["buy", "sell"], ["sell", None, "none"], ["buy"], ["none", "other"]]

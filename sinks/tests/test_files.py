@@ -106,6 +106,7 @@ def test_an_emptied_window_leaves_its_proof_and_a_remainder_nothing(sink, kind):
     assert list(sink.path.iterdir()) == [sink.path / "trades"]
 
 
+@pytest.mark.few(1)
 def test_folders_made_for_nothing_are_removed(sink, tmp_path):
     writer = sink.open(SCHEMAS)
     many(writer, "trades")

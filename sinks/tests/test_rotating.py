@@ -27,7 +27,7 @@ NEXT = Window(DAY.exchange, DAY.symbol, date(2024, 5, 2))
 OF = schema("TRADE", Scales(1, 3))
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 class TestRotating(SinkTests):
     @pytest.fixture(params=["1 KB", "1 GB", "1h", "00:00", "monday"])
     def sink(self, tmp_path, request):
@@ -223,7 +223,7 @@ ALL_WAYS = ("100 B", "1 KB", "10 GB", "1h", "13h", "00:00", "wednesday")
 
 
 @pytest.mark.parametrize("rotate", ALL_WAYS)
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_live_and_history_make_the_same_files(made, tmp_path, rotate):
     """Bit for bit, whatever the batches, and however often a run begins anew."""
     random = np.random.default_rng(5)

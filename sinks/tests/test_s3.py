@@ -63,6 +63,7 @@ class TestS3(SinkTests):
         return table(sink, window, node)
 
 
+@pytest.mark.long
 class TestS3AtMidnight(SinkTests):
     """All of it waits on the disk."""
 

@@ -91,7 +91,7 @@ def test_after_an_error_nothing_is_committed_before_an_abort(kind, small_disk):
     assert sink.holds(DAY, "trades", receipt)
 
 
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_limit_for_files_is_named(kind, tmp_path, child):
     call = [sys.executable, str(child), kind, str(tmp_path / "data"), "2024-05-01", "70000"]
     done = subprocess.run([*call, "10000"], capture_output=True, text=True, check=False)
@@ -152,6 +152,7 @@ def test_a_folder_without_permission_is_named(kind, tmp_path):
         made(kind, tmp_path / "closed" / "data").open(SCHEMAS)
 
 
+@pytest.mark.long
 def test_a_database_killed_in_its_commit_is_as_before(tmp_path, child):
     path = tmp_path / "werks.sqlite"
     sink = made("sqlite", path)

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from werks.components import Window
 from werks.schema import Scales, schema
@@ -32,6 +33,7 @@ def bars(days):
     return of, pa.RecordBatch.from_pylist(rows, schema=of)
 
 
+@pytest.mark.few(1)
 def test_the_latest_complete_bar_of_each_stream_is_a_view(store):
     of, given = bars(3)
     for exchange, symbol in (("x", "x"), ("y", "x"), ("y", "y")):
@@ -52,6 +54,7 @@ def test_the_latest_complete_bar_of_each_stream_is_a_view(store):
     assert found == [("y", symbol, *day) for symbol in "xy" for day in days]
 
 
+@pytest.mark.few(1)
 def test_the_days_that_are_complete_are_a_view(store):
     store.write(DAY, "trades", sample("trades"))
     store.write(OTHER, "bars", sample("bars", OTHER))

@@ -90,6 +90,7 @@ def rows_of(table):
 
 @pytest.mark.parametrize("feed", FEEDS)
 @pytest.mark.parametrize("name", [NUMBERED, BUSY, LATE, ORDERS])
+@pytest.mark.few(12)
 def test_every_message_is_explained(captures, feed, name):
     """Whatever is listened to: books of all kinds, tickers of funding, heartbeats that are early.
 

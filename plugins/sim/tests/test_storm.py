@@ -95,6 +95,7 @@ def _listen(server, course):
     return batches
 
 
+@pytest.mark.long
 def test_the_server_outlives_a_storm_of_every_kind(server, course):
     storm = Storm(3, server)
     server.play(course.advance, BEGIN, speed=3600)
