@@ -35,6 +35,7 @@ def test_all_windows_hold_every_trade_once(market, total):
         assert total(market.table(node), column) == total(trades, "notional")
 
 
+@pytest.mark.long
 def test_days_one_by_one_give_the_same_files_as_all_at_once(market):
     market.publish()
     market.run()

@@ -390,6 +390,7 @@ class TestVerification:
         kinds = {(gap.kind, gap.status) for gap in place.gaps()}
         assert kinds == {("ids", "open"), ("mismatch", "suspected")}
 
+    @pytest.mark.long
     def test_a_repair_settles_the_mismatch_too(self, place, quiet):
         source = f"verify = true\n{faulty('hole')}"
         place.run(source)

@@ -107,6 +107,7 @@ LOCAL = ["feather", "parquet", "csv", "rotating", "sqlite", "shared"]
 @pytest.mark.parametrize(
     "name", ["shared", "rotating", pytest.param("parquet", marks=pytest.mark.long)]
 )
+@pytest.mark.few(1)
 def test_a_kill_loses_and_doubles_nothing(market, name):
     storm(market, name, 1, {}, files(market))
 

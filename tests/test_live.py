@@ -41,6 +41,7 @@ def test_archive_rest_and_live_are_one_stream_without_a_gap(market):
     check(market, file)
 
 
+@pytest.mark.long
 def test_a_live_run_goes_over_midnight(market):
     market = market(MIDNIGHT - HOUR, MIDNIGHT + HOUR)
     with market.server:

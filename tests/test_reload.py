@@ -168,6 +168,7 @@ def test_a_terminal_that_goes_away_ends_the_run_well(command):
     assert open_ == [(0,)]
 
 
+@pytest.mark.long
 def test_the_second_signal_stops_at_once_though_rest_does_not_answer(command):
     command.write('["BTCUSD"]')
     with command.started(terminal=False):

@@ -543,6 +543,7 @@ def test_on_a_terminal_an_error_stands_above_the_bars(shelf):
     assert written.rfind("\x1b[?25h") > written.rfind("\x1b[?25l") >= 0
 
 
+@pytest.mark.long
 def test_on_a_terminal_nothing_to_do_draws_no_bars(shelf):
     werks("run", "p.toml", "--quiet")
     code, written = on_a_terminal("run", "p.toml", "--plugin", str(SHOP))

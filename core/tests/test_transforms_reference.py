@@ -266,6 +266,7 @@ def test_aggregate(rows, data):
     st.sampled_from(("1s", "1m", "7m", "1d")),
     st.data(),
 )
+@pytest.mark.long
 def test_filter(rows, by, window, data):
     amounts = [value for value in rows[by].to_pylist() if value is not None]
     least = data.draw(st.sampled_from(amounts)) if amounts else Decimal(1)
@@ -287,6 +288,7 @@ def test_time_bars(rows, every, data):
 
 @often
 @given(ROWS, st.sampled_from(WIDTHS[2:]), st.integers(0, 8 * DAY), st.data())
+@pytest.mark.long
 def test_filled_time_bars(rows, every, later, data):
     component, until = Bars(by="time", every=every, empty="carry"), end_of(rows) + later
     found = run(component, data.draw(cuts(rows)), rows.schema, until)

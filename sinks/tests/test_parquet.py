@@ -8,6 +8,7 @@ from werks.testing.sink import DAY, SinkTests, sample
 from werks_sinks.parquet import Parquet
 
 
+@pytest.mark.long
 class TestParquet(SinkTests):
     @pytest.fixture
     def sink(self, tmp_path):

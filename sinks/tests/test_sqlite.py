@@ -202,6 +202,7 @@ def test_processes_may_commit_at_once(path, child):
     assert found == [{"window": day, "n": 10_000, "last": 9_999} for day in days]
 
 
+@pytest.mark.long
 def test_rows_that_are_many_wait_on_disk_without_a_name(path):
     sink = Sqlite(path=path)
     writer = sink.open(SCHEMAS)

@@ -149,6 +149,7 @@ class TestSpotAggTrades(Rules):
     doors = (AggTrades(), AggTradesRest())
 
 
+@pytest.mark.long
 class TestUsdmAggTrades(Rules):
     door, make = AggTradesFeed(market="usdm"), staticmethod(aggregates)
     doors = (AggTrades(market="usdm"), AggTradesRest(market="usdm"))
@@ -168,6 +169,7 @@ class TestUsdmQuotes(Rules):
     door, make = QuotesFeed(market="usdm"), staticmethod(quotes)
 
 
+@pytest.mark.long
 class TestCandles(Rules):
     door, make = CandlesFeed(), staticmethod(candles)
     doors = (Candles(),)

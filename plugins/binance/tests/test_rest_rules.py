@@ -96,6 +96,7 @@ class TestUsdmCandles(_Candles):
     market, path = "usdm", "fapi/v1/klines"
 
 
+@pytest.mark.long
 class TestOpenInterest(HistoryTests):
     def door(self, url: str) -> Any:
         return OpenInterest(rest_url=url)

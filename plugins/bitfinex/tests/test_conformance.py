@@ -51,6 +51,7 @@ class TestCandles(CandleTests):
         return Tape(SYMBOL, _START, _STOP, rows, [CANDLES])
 
 
+@pytest.mark.long
 class TestOpenInterest(HistoryTests):
     stranger = "tNOSUCH"
 

@@ -165,6 +165,7 @@ class TestTrades(FeedTests):
         return [Trades()]
 
 
+@pytest.mark.long
 class TestQuotes(TestTrades):
     make, door = staticmethod(quotes), QuotesFeed()
 

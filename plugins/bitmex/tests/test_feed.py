@@ -148,6 +148,7 @@ class TestTrades(Rules):
         assert talk.rows(turned.played()) == talk.rows(talk.played())
 
 
+@pytest.mark.long
 class TestQuotes(Rules):
     door, make = QuotesFeed(), staticmethod(quotes)
 
@@ -200,6 +201,7 @@ class TestOpenInterest(Made):
         return json.dumps({"table": "instrument", "action": "update", "data": [{**row, **stamp}]})
 
 
+@pytest.mark.long
 class TestCandles(Made):
     door, table, doors = CandlesFeed(), "tradeBin1m", (Candles(),)
 

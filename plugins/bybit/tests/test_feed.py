@@ -151,6 +151,7 @@ class TestSpotTrades(Rules):
     doors = (Trades(market="spot"), TradesRest(market="spot"))
 
 
+@pytest.mark.long
 class TestLiquidations(Rules):
     door, make = LiquidationsFeed(), staticmethod(liquidations)
 
@@ -160,6 +161,7 @@ class TestInverseLiquidations(Rules):
     door, make = LiquidationsFeed(market="inverse"), staticmethod(liquidations)
 
 
+@pytest.mark.long
 class TestQuotes(Rules):
     door, make = QuotesFeed(), staticmethod(quotes)
 

@@ -145,6 +145,7 @@ class TestTradesOfASnapshot(TestTrades):
         return ['{"channel":"heartbeat"}']
 
 
+@pytest.mark.long
 class TestQuotes(TestTrades):
     make, door = staticmethod(quotes), QuotesFeed()
 

@@ -80,6 +80,7 @@ class TestFiveMinutes(TestMinutes):
     length, interval = 300 * 10**9, "5m"
 
 
+@pytest.mark.long
 class TestOpenInterest(HistoryTests):
     def door(self, url):
         return OpenInterest(**SHARED, page_size=9, rest_url=url)
