@@ -14,8 +14,9 @@ demo: .venv/ready
 	$(BIN)/werks run examples/quickstart.toml
 	$(BIN)/werks chart demo/data --html demo/chart.html
 
+# Three at once, since many tests wait for servers and clocks.
 test: lint
-	$(BIN)/python -m pytest -q -m "not long" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -q -m "not long" -n 3 --dist worksteal
 
 # Many kills and fuzzing; takes several minutes.
 test-long: lint
