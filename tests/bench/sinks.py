@@ -52,6 +52,7 @@ def _files(place: Place, rows: int, rounds: int) -> None:
     for _ in range(rounds):
         shutil.rmtree(folder)  # a first load each time: to replace a file takes the disk longer
         folder.mkdir()
+        os.sync()  # what the round before has left is no one's work
         for name, work, *_ in cases:
             began = time.perf_counter(), time.process_time()
             work()
