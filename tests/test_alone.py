@@ -166,6 +166,7 @@ def test_messages_that_cannot_be_read_end_a_connection_so_often_and_then_their_s
     running.check()
 
 
+@pytest.mark.long
 def test_rows_that_cannot_be_true_stop_their_symbol(running, monkeypatch):
     rows = Conversation.rows
 

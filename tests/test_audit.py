@@ -194,7 +194,7 @@ def header(path: Path) -> list[str]:
         (swap, "not in order"),
     ],
 )
-@pytest.mark.few(12)
+@pytest.mark.few(5)
 def test_an_altered_row_is_found(written, tmp_path, type_, node, how, said):
     copytree(written / type_ / node / "sim" / "BTCUSD", tmp_path / "BTCUSD")
     path = tmp_path / "BTCUSD" / f"2024-01-02.{type_}"

@@ -143,7 +143,7 @@ def plain(table: pa.Table) -> pa.Table:
 
 @pytest.mark.parametrize("node", ["trades", "minutes", "dollars"])
 @pytest.mark.parametrize("sink", STORES)
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 def test_every_store_gives_the_same_rows_in_every_format(export, filled, sink, node):
     expected = plain(whole(filled, node))
     assert len(expected) > 50

@@ -61,6 +61,7 @@ def test_what_comes_while_the_past_is_read_goes_on_behind_it(market):
     market.check(file, "stop = 2024-01-03T01:20:00Z")
 
 
+@pytest.mark.long
 def test_what_rest_does_not_have_is_a_gap_and_what_was_heard_is_there(market):
     market = market("bybit")
     file = market.file()

@@ -52,6 +52,7 @@ class TestThreeDays(TransformTests):
     component = Bars(by="time", every="3d")
 
 
+@pytest.mark.long
 class TestFilledHours(TransformTests):
     component = Bars(by="time", every="1h", empty="carry")
 

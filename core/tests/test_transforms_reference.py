@@ -323,6 +323,7 @@ def unit_of(rows, by):
 
 @often
 @given(ROWS, st.data())
+@pytest.mark.long
 def test_threshold_bars(rows, data):
     component = data.draw(thresholds(rows))
     found = run(component, data.draw(cuts(rows)), rows.schema)

@@ -39,6 +39,7 @@ class TestMemory(SinkTests):
         return pa.Table.from_batches(batches, SCHEMAS[node]) if batches else None
 
 
+@pytest.mark.long
 class TestMemorySegments(rules.SegmentRules):
     @pytest.fixture
     def sink(self):

@@ -208,6 +208,7 @@ def test_a_segment_in_doubt_after_an_error_is_not_doubled(postgres, database, si
     assert stored(sink).equals(pa.Table.from_batches([MANY.slice(0, 90)]))
 
 
+@pytest.mark.long
 def test_a_cut_while_rows_are_read_is_named(postgres, database, sink, query):
     put(sink, MANY)
     batches = sink.read(DAY, "trades", SCHEMAS["trades"])

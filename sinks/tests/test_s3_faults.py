@@ -92,7 +92,7 @@ def lines(caplog):
         ("reset", "cannot be reached|breaks connections off"),
     ],
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_an_outage_fails_no_commit_and_is_caught_up_with(
     make, stored, s3_way, path, undisturbed, caplog, fault, said
 ):

@@ -47,7 +47,7 @@ class TestAnotherDialect(SinkTests):
 
 @pytest.mark.parametrize("node", SCHEMAS)
 @pytest.mark.parametrize("window", [DAY, REMAINDER])
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 def test_rows_are_read_back_bit_for_bit(store, node, window):
     given = sample(node, rows=101)
     store.write(window, node, given)

@@ -80,7 +80,7 @@ TRADES = [
 
 
 @pytest.mark.parametrize(("name", "market", "symbol", "count", "last"), TRADES)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_recorded_trades_are_all_there(captures, name, market, symbol, count, last):
     frames = _frames(captures, name)
     found = _table(TradesFeed(market=market), [symbol], frames)
@@ -129,7 +129,7 @@ def test_the_recording_of_2023_04_05_begins_the_day_before(captures):
         ("spot-BTCUSDT-20240808.jsonl.gz", "spot", "BTCUSDT", 10906),
     ],
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_recorded_quotes_are_all_there(captures, name, market, symbol, count):
     frames = _frames(captures, name)
     found = _table(QuotesFeed(market=market), [symbol], frames)
