@@ -89,11 +89,20 @@ def test_a_server_that_only_reads_is_named(postgres, database, sink):
         put(sink, sample("trades"))
 
 
+# A limit that ends between two statements is told as "user request": so one of them takes long.
+SLOW = """
+CREATE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep(20); RETURN NULL; END $$;
+CREATE TRIGGER nap BEFORE INSERT ON trades FOR EACH STATEMENT EXECUTE FUNCTION nap()
+"""
+
+
 def test_a_limit_for_statements_is_named(postgres, database, sink):
     put(sink, sample("trades"))
     with postgres.connect(database) as connection:
-        connection.execute(f"ALTER DATABASE {database} SET statement_timeout = '1ms'")
+        connection.execute(SLOW)
+        connection.execute(f"ALTER DATABASE {database} SET statement_timeout = '500ms'")
     with pytest.raises(
         SinkError, match=r"canceling statement due to statement timeout; set a longer"
     ):
-        put(sink, sample("trades", rows=50_000))
+        put(sink, sample("trades"))
