@@ -108,16 +108,12 @@ class LiveSource:
             self.streams[symbol] = stream = self._stream(symbol, known, self._ledger)
             waiting = self.waiting.pop(symbol, None)
             if waiting is not None:
-                stream.lane.connected = waiting.connected
-                if waiting.doubt:
-                    stream.lane.doubt(waiting.doubt)
-                for batch in waiting.rows():
-                    stream.lane.take(batch)
+                waiting.pour(stream.lane)
 
     def wait(self, symbols: Sequence[str]) -> None:
         """Listen to more symbols, whose rows wait until `join`."""
         self.symbols += symbols
-        self.waiting |= {symbol: Waiting() for symbol in symbols}
+        self.waiting |= {symbol: Waiting(self._shelf.spool) for symbol in symbols}
         if self._connections is not None:
             self._connections.open(symbols)
 
@@ -127,19 +123,27 @@ class LiveSource:
             self._connections.drop(symbols)
         for symbol in symbols:
             self.symbols.remove(symbol)
-            self.waiting.pop(symbol, None)
+            self._give_up(symbol)
             if symbol in self.streams:
                 self.leaving.append(self.streams.pop(symbol))
 
     def abandon(self, symbol: str) -> None:
         """Give up a stream that has met an error: what is not committed is thrown away."""
-        self.waiting.pop(symbol, None)
+        self._give_up(symbol)
         stream = self.streams.pop(symbol, None)
         if stream is not None:
             for writer in self.writers.values():
                 writer.forget(Window(self.exchange, symbol, stream.day))
         if self._connections is not None:
             self._connections.drop([symbol])
+
+    def _give_up(self, symbol: str) -> None:
+        """Throw away the rows of a symbol that wait."""
+        waiting = self.waiting.pop(symbol, None)
+        if waiting is not None:
+            waiting.close()
+        if symbol in self.streams:
+            self.streams[symbol].lane.close()
 
     def split(self, failed: Failed) -> bool:
         """Tell whether symbols of a connection that has failed go on, on others."""
@@ -241,7 +245,7 @@ class LiveSource:
         if symbol in self.streams:
             self.streams[symbol].lane.doubt(why)
         elif symbol in self.waiting:
-            self.waiting[symbol].clear(why)
+            self.waiting[symbol].doubt(why)
 
     def heard(self) -> dict[str, int]:
         """Return when each symbol's connection has shown last that it lives, in ns."""

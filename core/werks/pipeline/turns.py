@@ -8,7 +8,7 @@ from .task import DAY, midnight
 
 
 @attrs.define
-class Waiting:
+class Turn:
     """A file of the plan, and the numbers of those that must be through before it.
 
     `attempt` counts the times it was tried, `not_before` is when it may be (`time.monotonic`).
@@ -20,13 +20,13 @@ class Waiting:
     not_before: float = 0.0
 
 
-def in_turn(plan: Plan) -> dict[int, Waiting]:
+def in_turn(plan: Plan) -> dict[int, Turn]:
     """Return the files by number, each with those that must be through before it.
 
     A stream whose nodes carry state, or whose sinks only append, goes file by file; the others
     only keep a window that is cut short for the end, because the open remainder is its.
     """
-    waiting: dict[int, Waiting] = {}
+    turns: dict[int, Turn] = {}
     before: dict[Stream, list[int]] = {}
     for number, each in enumerate(plan.files):
         after: set[int] = set()
@@ -38,5 +38,5 @@ def in_turn(plan: Plan) -> dict[int, Waiting]:
                 after.update(mine)
         for stream in {day.stream for day in each.days}:
             before[stream].append(number)
-        waiting[number] = Waiting(each, after)
-    return waiting
+        turns[number] = Turn(each, after)
+    return turns

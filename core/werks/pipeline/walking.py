@@ -25,7 +25,7 @@ from .record import Recorder
 from .report import Report
 from .task import Task
 from .tasks import Tasks
-from .turns import Waiting, in_turn
+from .turns import Turn, in_turn
 from .work import Outcome, Progress, perform, perform_pickled
 
 _PAUSE, _LONGEST = 2.0, 60.0
@@ -76,8 +76,8 @@ class _Walk:
         verifier = Verifier(means.ledger, means.http, self._now, self._hooks)
         self._recorder = Recorder(means.ledger, self._known, self._tasks, self._hooks, verifier)
         self._report = Report.of(graph.config.settings.name, plan)
-        self._waiting = in_turn(plan)
-        self._running: dict[Future[Outcome], tuple[int, Waiting, Task]] = {}
+        self._turns = in_turn(plan)
+        self._running: dict[Future[Outcome], tuple[int, Turn, Task]] = {}
         self._owner = owner()
         self._here = functools.partial(perform, http=means.http, progress=means.progress)
 
@@ -85,7 +85,7 @@ class _Walk:
         self._hooks.werks_run_started(plan=self._plan)
         self._tell_missing()
         try:
-            while self._waiting or self._running:
+            while self._turns or self._running:
                 self._submit()
                 if self._running:
                     finished, _ = wait(self._running, return_when=FIRST_COMPLETED)
@@ -107,15 +107,15 @@ class _Walk:
         most, now = getattr(self._executor, "at_once", 1), time.monotonic()
         ready = [
             number
-            for number, each in self._waiting.items()
+            for number, each in self._turns.items()
             if not each.after and each.not_before <= now
         ]
         for number in ready[: most - len(self._running)]:
-            waiting = self._waiting.pop(number)
+            turn = self._turns.pop(number)
             try:
-                task = self._tasks.make(waiting.plan, self._report)
+                task = self._tasks.make(turn.plan, self._report)
             except WerksError as error:  # what stands beside its rows cannot be had
-                self._unmade(number, waiting, error)
+                self._unmade(number, turn, error)
                 continue
             if task is None:
                 self._through(number)
@@ -126,16 +126,16 @@ class _Walk:
             else:
                 files = self._graph.config.plugins.files
                 future = self._executor.submit(perform_pickled, files, pickle.dumps(task))
-            self._running[future] = (number, waiting, task)
+            self._running[future] = (number, turn, task)
 
     def _pause(self) -> None:
         """Wait until the first of those that are to be tried again may be."""
-        times = [each.not_before for each in self._waiting.values() if not each.after]
+        times = [each.not_before for each in self._turns.values() if not each.after]
         if times:
             time.sleep(max(0.0, min(times) - time.monotonic()))
 
     def _through(self, number: int, instead: Sequence[int] = ()) -> None:
-        for each in self._waiting.values():
+        for each in self._turns.values():
             if number in each.after:
                 each.after.discard(number)
                 each.after.update(instead)
@@ -143,9 +143,9 @@ class _Walk:
     def _drain(self) -> None:
         """Let the tasks that run come to their end and record them; start no other."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-        for future, (_, waiting, task) in self._running.items():
+        for future, (_, turn, task) in self._running.items():
             if future.done() and not future.cancelled() and future.exception() is None:
-                self._record(waiting.plan, task, future.result())
+                self._record(turn.plan, task, future.result())
 
     def _taken(self, stream: Stream, day: date) -> str | None:
         """Take a window for this run; return which other run has it."""
@@ -164,45 +164,45 @@ class _Walk:
                 self._report.of_stream(done.stream).by_rest += 1
         self._report.add(outcome)
 
-    def _take(self, number: int, waiting: Waiting, task: Task, outcome: Outcome) -> None:
+    def _take(self, number: int, turn: Turn, task: Task, outcome: Outcome) -> None:
         """Record what came of a task; what failed is tried again, by another door if need be."""
-        self._record(waiting.plan, task, outcome)
+        self._record(turn.plan, task, outcome)
         error = outcome.error
         if error is None:
             self._through(number)
             return
         through = {(done.stream, done.task.day) for done in outcome.done}
         rounds = self._graph.config.settings.rounds
-        if isinstance(error, UnavailableError) and waiting.attempt < rounds:
-            self._again(number, waiting, through)
+        if isinstance(error, UnavailableError) and turn.attempt < rounds:
+            self._again(number, turn, through)
             return
         left = [
             day
             for each in task.streams
-            for day in waiting.plan.days
+            for day in turn.plan.days
             if day.stream == each.stream
             and (day.stream, day.day) not in through
             and any(day.day == mine.day for mine in each.days)
         ]
-        by_rest_now = self._instead(waiting.plan, left, error)
+        by_rest_now = self._instead(turn.plan, left, error)
         self._through(number, by_rest_now)
-        moved = [day for new in by_rest_now for day in self._waiting[new].plan.days]
-        self._failed(waiting.plan, [day for day in left if day not in moved], error)
+        moved = [day for new in by_rest_now for day in self._turns[new].plan.days]
+        self._failed(turn.plan, [day for day in left if day not in moved], error)
 
-    def _unmade(self, number: int, waiting: Waiting, error: WerksError) -> None:
+    def _unmade(self, number: int, turn: Turn, error: WerksError) -> None:
         rounds = self._graph.config.settings.rounds
-        if isinstance(error, UnavailableError) and waiting.attempt < rounds:
-            self._again(number, waiting, set())
+        if isinstance(error, UnavailableError) and turn.attempt < rounds:
+            self._again(number, turn, set())
         else:
             self._through(number)
-            self._failed(waiting.plan, waiting.plan.days, error)
+            self._failed(turn.plan, turn.plan.days, error)
 
-    def _again(self, number: int, waiting: Waiting, through: set[tuple[Stream, date]]) -> None:
-        pause = min(_PAUSE**waiting.attempt, _LONGEST)
-        waiting.plan.days = [d for d in waiting.plan.days if (d.stream, d.day) not in through]
-        waiting.attempt += 1
-        waiting.not_before = time.monotonic() + pause
-        self._waiting[number] = waiting
+    def _again(self, number: int, turn: Turn, through: set[tuple[Stream, date]]) -> None:
+        pause = min(_PAUSE**turn.attempt, _LONGEST)
+        turn.plan.days = [d for d in turn.plan.days if (d.stream, d.day) not in through]
+        turn.attempt += 1
+        turn.not_before = time.monotonic() + pause
+        self._turns[number] = turn
 
     def _instead(self, plan: FilePlan, left: Sequence[Day], error: WerksError) -> list[int]:
         """Put days that the archive cannot give among those that REST is asked for."""
@@ -216,9 +216,9 @@ class _Walk:
                 continue
             new = by_rest(plan.branch, day.stream, day.day, str(error))
             new.days.append(day)
-            number = max([*self._waiting, *(at for at, *_ in self._running.values()), -1]) + 1
+            number = max([*self._turns, *(at for at, *_ in self._running.values()), -1]) + 1
             behind = set(numbers[-1:]) if plan.branch.in_order else set[int]()
-            self._waiting[number] = Waiting(new, behind)
+            self._turns[number] = Turn(new, behind)
             numbers.append(number)
         return numbers
 
