@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tomllib
 from datetime import date
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -60,13 +59,9 @@ path = "out"
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch) -> Path:
+def shelf(shop, tmp_path, monkeypatch) -> Path:
     """Return the current folder, with a pipeline file and three days of two symbols, less one."""
     monkeypatch.chdir(tmp_path)
-    spec = util.spec_from_file_location("shop_of_the_test", SHOP)
-    shop = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "shop_of_the_test", shop)
-    spec.loader.exec_module(shop)
     (tmp_path / "shelf").mkdir()
     for symbol, day in (("A", 1), ("A", 2), ("A", 3), ("B", 1), ("B", 3)):
         shop.day_file(tmp_path / "shelf", symbol, date(2024, 5, day), rows=1000)

@@ -3,11 +3,9 @@
 import json
 import re
 import sqlite3
-import sys
 from contextlib import closing
 from datetime import date, timedelta
 from html.parser import HTMLParser
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -59,13 +57,9 @@ def data(*arguments: object, code: int = 0):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch) -> Path:
+def here(shop, tmp_path, monkeypatch) -> Path:
     """Return the current folder, with a pipeline file and a shelf of six days of two symbols."""
     monkeypatch.chdir(tmp_path)
-    spec = util.spec_from_file_location("shop_of_the_test", SHOP)
-    shop = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "shop_of_the_test", shop)
-    spec.loader.exec_module(shop)
     (tmp_path / "shelf").mkdir()
     for number in (2, 3, 6):
         shop.day_file(tmp_path / "shelf", "A", day(number), rows=1000)

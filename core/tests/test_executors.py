@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sys
 from concurrent.futures import Executor
 from datetime import UTC, date, datetime
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -49,13 +47,9 @@ path = "{name}"
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch) -> Path:
+def shelf(shop, tmp_path, monkeypatch) -> Path:
     """Return the current folder, with the shelf of a shop: three days of each symbol."""
     monkeypatch.chdir(tmp_path)
-    spec = util.spec_from_file_location("shop_of_the_test", SHOP)
-    shop = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "shop_of_the_test", shop)
-    spec.loader.exec_module(shop)
     (tmp_path / "shelf").mkdir()
     for symbol in ("A", "B", "DEATH"):
         for day in (1, 2, 3):

@@ -3,7 +3,6 @@
 import json
 import sys
 from datetime import UTC, date, datetime
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -36,14 +35,10 @@ NOW = datetime(2024, 5, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
+def shelf(shop, tmp_path, monkeypatch):
     """Return the current folder, with a shelf of two good days, a broken one and one to come."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "werks_file_shop", raising=False)
-    spec = util.spec_from_file_location("shop_of_the_test", SHOP)
-    shop = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "shop_of_the_test", shop)
-    spec.loader.exec_module(shop)
     (tmp_path / "shelf").mkdir()
     for day in (1, 3):
         shop.day_file(tmp_path / "shelf", "X", date(2024, 5, day))

@@ -4,9 +4,7 @@ import http.client
 import json
 import re
 import socket
-import sys
 import threading
-from importlib import util
 from pathlib import Path
 
 import pytest
@@ -247,12 +245,7 @@ path = "{root}/out"
 
 
 @pytest.fixture
-def top(tmp_path, watch, monkeypatch):
-    spec = util.spec_from_file_location("shop_of_the_test", SHOP)
-    shop = util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "shop_of_the_test", shop)
-    spec.loader.exec_module(shop)
-
+def top(shop, tmp_path, watch):
     def run(*options, setting=f'watch = "127.0.0.1:{watch.port}"'):
         file = tmp_path / "p.toml"
         file.write_text(PIPELINE.format(root=tmp_path, watch=setting))

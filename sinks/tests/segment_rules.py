@@ -25,9 +25,13 @@ from werks.testing.sink import (
     prove,
     sample,
 )
+from werks_sinks.csv import Csv
+from werks_sinks.feather import Feather
+from werks_sinks.parquet import Parquet
 
 NEXT = Window(DAY.exchange, DAY.symbol, DAY.day.replace(day=2))
 OTHER = Window(DAY.exchange, "ETHUSD", DAY.day)
+FILES = "trades/bazaar/XBTUSD"
 A, B, C = (sample("trades", rows=rows, seed=seed) for rows, seed in ((5, 0), (7, 5), (3, 12)))
 
 
@@ -61,6 +65,29 @@ def check(sink, *batches, window=DAY, node="trades"):
     assert digest.proof() == prove(node, *batches)
     plain = pa.Table.from_batches(batches, SCHEMAS[node])
     assert stored.drop_columns(["exchange", "symbol"]) == plain.drop_columns(["exchange", "symbol"])
+
+
+@pytest.fixture(params=[Csv, Feather, Parquet])
+def sink(request, tmp_path):
+    return request.param(path=tmp_path / "data")
+
+
+@pytest.fixture
+def live(sink):
+    """The file that a day is appended to."""
+    return sink.path / FILES / "_segments" / "2024-05-01.arrows"
+
+
+def finished(sink, receipt, *batches):
+    """Go on from a receipt with some rows and finish the day; return its file's bytes."""
+    writer = sink.open(SCHEMAS)
+    writer.resume(DAY, receipt)
+    before = list(sink.read(DAY, "trades", SCHEMAS["trades"]))
+    for rows in batches:
+        append(writer, DAY, rows)
+    writer.finish(DAY, {"trades": prove("trades", *before, *batches)})
+    writer.close()
+    return sink._folder.target(DAY, "trades").read_bytes()
 
 
 class SegmentRules:

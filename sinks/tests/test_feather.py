@@ -5,7 +5,7 @@ import pytest
 from werks.proof import Digest
 from werks.schema import kind, version
 from werks.testing.sink import DAY, SinkTests, sample
-from werks_sinks.feather import Feather
+from werks_sinks.feather import Feather, rows_of
 
 
 class TestFeather(SinkTests):
@@ -51,6 +51,16 @@ def test_files_are_compressed_with_zstd(tmp_path):
     content = (tmp_path / "node/bazaar/XBTUSD/2024-05-01.feather").read_bytes()
     assert len(content) < given.nbytes / 5
     assert b"\x28\xb5\x2f\xfd" in content  # the mark of a zstd frame
+
+
+@pytest.mark.parametrize("node", ["trades", "ticks", "bars"])
+def test_a_write_has_some_megabytes_however_wide_the_rows(tmp_path, node):
+    given = sample(node, rows=1000)
+    batches = [given] * 70
+    stored = write(Feather(path=tmp_path), given.schema, *batches)
+    first = stored.to_batches()[0]
+    assert len(first) == rows_of(given.schema) < len(stored)
+    assert 3 << 20 < first.nbytes < 9 << 20
 
 
 def test_amounts_can_be_the_nearest_floats(tmp_path):

@@ -36,30 +36,7 @@ class TestCsv(rules.SegmentRules):
 
 DAY, NEXT, SCHEMAS, sample = rules.DAY, rules.NEXT, rules.SCHEMAS, rules.sample
 A, B, C, append, check, found = rules.A, rules.B, rules.C, rules.append, rules.check, rules.found
-FILES = "trades/bazaar/XBTUSD"
-
-
-@pytest.fixture(params=[Csv, Feather, Parquet])
-def sink(request, tmp_path):
-    return request.param(path=tmp_path / "data")
-
-
-@pytest.fixture
-def live(sink):
-    """The file that a day is appended to."""
-    return sink.path / FILES / "_segments" / "2024-05-01.arrows"
-
-
-def finished(sink, receipt, *batches):
-    """Go on from a receipt with some rows and finish the day; return its file's bytes."""
-    writer = sink.open(SCHEMAS)
-    writer.resume(DAY, receipt)
-    before = list(sink.read(DAY, "trades", SCHEMAS["trades"]))
-    for rows in batches:
-        append(writer, DAY, rows)
-    writer.finish(DAY, {"trades": rules.prove("trades", *before, *batches)})
-    writer.close()
-    return sink._folder.target(DAY, "trades").read_bytes()
+FILES, sink, live, finished = rules.FILES, rules.sink, rules.live, rules.finished
 
 
 def test_a_receipt_names_rows_bytes_and_path(sink, live):

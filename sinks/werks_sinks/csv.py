@@ -153,7 +153,7 @@ class Csv:
 
     @property
     def _form(self) -> Format:
-        return Format(self._start, self._load, rows=_ROWS)
+        return Format(self._start, self._load, rows=lambda _: _ROWS)
 
     def encoder(self, file: BinaryIO, schema: pa.Schema) -> Encoder:
         """Return what puts rows into one open file, as `werks export` does."""

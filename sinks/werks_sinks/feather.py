@@ -15,7 +15,9 @@ from . import floats
 from .files import FileWriter, Folder, Format, read
 from .formats import Encoder, fitted
 
-ROWS = 1 << 15
+# A write's bytes in memory at the most: each costs packing anew, and many files are open at once.
+_WRITE = 7 << 20
+_WORD = 16  # bytes of an id, say
 
 
 @attrs.frozen
@@ -53,7 +55,7 @@ class Feather:
 
     @property
     def _form(self) -> Format:
-        return Format(self._start, _load, _stored, ROWS)
+        return Format(self._start, _load, _stored, rows_of)
 
     @property
     def _folder(self) -> Folder:
@@ -99,6 +101,21 @@ class _Rows:
         known = self._words[place] = pa.concat_arrays([known, new])
         places = pc.index_in(words, known).cast(column.type.index_type)
         return pa.DictionaryArray.from_arrays(places.take(column.indices), known)
+
+
+def rows_of(schema: pa.Schema) -> int:
+    """Return how many rows make a write, a power of two."""
+    width = sum(_width(field.type) for field in schema)
+    return 1 << (_WRITE // width).bit_length() - 1
+
+
+def _width(of: pa.DataType) -> int:
+    if pa.types.is_dictionary(of):
+        of = of.index_type
+    try:
+        return max(1, of.bit_width // 8)
+    except ValueError:  # text
+        return _WORD
 
 
 def _load(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -28,7 +28,7 @@ class FilePart:
     """The rows of one node and window, on their way into a file."""
 
     def __init__(self, target: Path, root: Path, schema: pa.Schema, form: Format) -> None:
-        self.waiting = Gathered(form.rows)
+        self.waiting = Gathered(form.rows(schema))
         self.rows = 0
         self._target, self._root, self._schema, self._form = target, root, schema, form
         self._aside: Aside | None = None

@@ -25,6 +25,10 @@ class Encoder(Protocol):
         ...
 
 
+def _usual(_: pa.Schema) -> int:
+    return gather.ROWS
+
+
 @attrs.frozen
 class Format:
     """What sets one kind of file apart.
@@ -33,13 +37,13 @@ class Format:
     it is given; it opens the file when its first row is asked for, raises FileNotFoundError if
     there is none, and may raise OSError, KeyError, ValueError and all errors of Arrow where the
     file is damaged. `stored` reads the schema of a file, where the format has a place for one.
-    `rows` is how many rows make a write.
+    `rows` tells how many rows of a schema make a write.
     """
 
     start: Callable[[BinaryIO, pa.Schema], Encoder]
     load: Callable[[Path, pa.Schema], Iterator[pa.RecordBatch]]
     stored: Callable[[Path], pa.Schema] | None = None
-    rows: int = gather.ROWS
+    rows: Callable[[pa.Schema], int] = _usual
 
 
 def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

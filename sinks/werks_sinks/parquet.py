@@ -53,7 +53,7 @@ class Parquet:
 
     @property
     def _form(self) -> Format:
-        return Format(self._start, _load, _stored, ROWS)
+        return Format(self._start, _load, _stored, lambda _: ROWS)
 
     @property
     def _folder(self) -> Folder:

@@ -30,7 +30,7 @@ def read(
     for path in (final, live, final):
         try:
             if path == live:
-                yield from gather.regrouped(appended(path, schema), form.rows)
+                yield from gather.regrouped(appended(path, schema), form.rows(schema))
             else:
                 yield from load(form, path, schema)
         except _ABSENT:

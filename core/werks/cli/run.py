@@ -42,7 +42,6 @@ def run_file(
     ending = Ending()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ending.heard)
-    _spare_memory()
     watcher = _watcher(manner)
     reload = Reload(read, lambda line: watcher.say(f"reload: {line}"))
     if graph.is_live:
@@ -110,14 +109,6 @@ def _run(
         return run(graph, again=again, until=until)
     graph.config.plugins.manager.register(watcher, "werks.cli")
     return run(graph, watcher.read, again=again, until=until)
-
-
-def _spare_memory() -> None:
-    """Let Arrow take memory from jemalloc where it has it: of all it gives most of it back."""
-    import pyarrow as pa
-
-    if "jemalloc" in pa.supported_memory_backends():
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 def refuse(error: WerksError, as_json: bool) -> int:
