@@ -113,7 +113,7 @@ def _width(of: pa.DataType) -> int:
     if pa.types.is_dictionary(of):
         of = of.index_type
     try:
-        return max(1, of.bit_width // 8)
+        return max(1, int(of.bit_width) // 8)
     except ValueError:  # text
         return _WORD
 
