@@ -28,6 +28,14 @@ def plain(value):
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
+@pytest.fixture(scope="module", params=["few", "many"], autouse=True)
+def way(request):
+    """Write each row by itself, as if there were few, or all at once, as if there were many."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text, "_FEW", 10**9 if request.param == "few" else -1)
+        yield
+
+
 @given(numbers, st.integers(0, 38), st.integers(0, 3))
 def test_amounts_are_written_as_python_would(values, scale, start):
     column = decimals(values, scale)

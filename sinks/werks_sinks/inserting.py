@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, ClassVar
 
@@ -113,11 +114,16 @@ class Inserting:
         rows: Iterable[Sequence[Any]],
     ) -> None:
         if self.by_driver:  # SQLAlchemy would copy each row
-            statement = table.insert().compile(connection, column_keys=names)
             driver: Any = connection.connection.driver_connection
-            driver.executemany(str(statement), rows)
+            driver.executemany(_statement(table, tuple(names), connection.dialect), rows)
         else:
             connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+@lru_cache(maxsize=256)
+def _statement(table: sa.Table, names: Sequence[str], dialect: sa.Dialect) -> str:
+    """Return the words that insert a row; kept, as each segment needs them."""
+    return str(table.insert().compile(dialect=dialect, column_keys=list(names)))
 
 
 def _word() -> sa.types.TypeEngine[Any]:

@@ -101,7 +101,7 @@ def is_window(table: sa.TableClause, window: Window, way: Way) -> sa.ColumnEleme
     )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def last_of(table: sa.Table, window: Window, way: Way) -> sa.Select[Any]:
     """Return the query for the number of a window's last row; kept, as each segment asks it."""
     return sa.select(sa.func.max(table.c.n)).where(is_window(table, window, way))

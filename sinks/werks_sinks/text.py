@@ -2,10 +2,12 @@
 
 Arrow's own cast writes small decimals as `1E-8`, with which no trailing zero may be stripped, and
 formats times at a quarter of this speed; both are done here on planes of digits, one array of
-characters a position, and put together by a mask.
+characters a position, and put together by a mask. Of a few rows, as live ones are, each is written
+by itself: the planes alone would take longer.
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import cast
 
 import numpy as np
@@ -24,6 +26,7 @@ _32 = np.uint64(32)
 _LOW32 = np.uint64(0xFFFFFFFF)
 _DAY = 86_400 * 10**9
 _ZERO, _MINUS, _POINT = b"0-."
+_FEW = 128
 # Row d holds the d-th digit of 000 … 999 as a character.
 _DIGITS = np.array([[48 + n // 10**d % 10 for n in range(1000)] for d in (2, 1, 0)], np.uint8)
 
@@ -32,6 +35,9 @@ def amounts(column: pa.Array) -> pa.Array:
     """Return a column of decimals as text: exact, without exponents and trailing zeros."""
     if column.null_count == len(column):
         return pa.nulls(len(column), pa.string())
+    if len(column) <= _FEW:
+        written = [None if each is None else _plain(each) for each in column.to_pylist()]
+        return pa.array(written, pa.string())
     valid = _valid(column)
     values = exact.limbs(column)
     negative = values[:, 1] < 0
@@ -50,6 +56,9 @@ def times(column: pa.Array) -> pa.Array:
         return pa.nulls(len(column), pa.string())
     valid = _valid(column)
     stamps = column.cast(TIME).fill_null(0).view(pa.int64()).to_numpy()
+    if len(column) <= _FEW:
+        written = [f"{at}Z" for at in np.datetime_as_string(stamps.view("datetime64[ns]"), "ns")]
+        return pa.array(written, pa.string(), mask=None if valid is None else ~valid)
     days, inverse = np.unique(stamps // _DAY, return_inverse=True)
     rest = stamps - days[inverse] * _DAY
     seconds = (rest // 10**9).astype(np.uint32)
@@ -63,6 +72,14 @@ def times(column: pa.Array) -> pa.Array:
     planes += [*_nine(fraction), np.frombuffer(b"Z", np.uint8)]
     rows = len(column)
     return _joined([np.broadcast_to(plane, rows) for plane in planes], None, valid)
+
+
+def _plain(value: Decimal) -> str:
+    """Return a decimal without exponent and trailing zeros."""
+    if not value:
+        return "0"
+    written = format(value, "f")
+    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 def _valid(column: pa.Array) -> Bools | None:

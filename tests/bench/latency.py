@@ -15,43 +15,43 @@ from place import HERE, Place, pinned
 from table import GOALS, goal, show
 
 _SERVERS = HERE.parents[1] / "sinks" / "tests" / "servers.py"
-_RATES, _SECONDS = (1_000, 10_000, 20_000), 8
+# Trades a second, of so many symbols, for so many seconds.
+_CASES = ((1_000, 1, 8), (10_000, 1, 8), (20_000, 1, 8), (1_000, 100, 20), (5_000, 100, 20))
 # So many trades a second, sustained, on one core; the last of them durable so soon.
 _GOAL, _BEHIND = 20_000, 1.0
 _HEAD = [
-    *("sink, trades a second sent", "came", "a second of CPU", "bar ms p50", "p99"),
+    *("sink, trades a second sent", "came", "a second of CPU", "% of a core", "bar ms p50", "p99"),
     *("durable ms p50", "p99", "the last after s"),
 ]
-Found = dict[tuple[str, int], dict[str, Any]]
+Case = tuple[int, int, int]
+Found = dict[tuple[Case, str], dict[str, Any]]
 
 
 def run(place: Place, rounds: int) -> None:
     """Measure each sink at each rate: werks on one core, the sender and the server on the other."""
     found: Found = {}
     with _database() as new:
-        for rate in _RATES:
-            with _sending(rate) as url:
-                for sink, told in _measured(place, url, rate, rounds, new).items():
-                    found[sink, rate] = told
-    rows = [_line(f"{sink}, {rate:,}", told) for (sink, rate), told in sorted(found.items())]
-    show(f"loopback socket → bars, committed rows ({_SECONDS} s each)", _HEAD, rows)
+        for case in _CASES:
+            with _sending(case) as url:
+                for sink, told in _measured(place, url, case, rounds, new).items():
+                    found[case, sink] = told
+    rows = [_line(case, sink, told) for (case, sink), told in found.items()]
+    show("loopback socket → bars, committed rows", _HEAD, rows)
     show("goals", GOALS, _goals(found))
-    print("A segment is made each 0.1 s. A trade's time is that of its sending; the first second")
-    print("is left out. Where other processes share the cores, only the CPU column is to be read.")
+    print("A segment is made each 0.1 s, of 100 symbols each second. A trade's time is that of its")
+    print("sending; the first second is left out. Where other processes share the cores, only what")
+    print("is said of CPU is to be read.")
 
 
-def _measured(place: Place, url: str, rate: int, rounds: int, new: Any) -> dict[str, Any]:
+def _measured(place: Place, url: str, case: Case, rounds: int, new: Any) -> dict[str, Any]:
     """Return the medians of all that is told, by sink."""
+    rate, symbols, seconds = case
 
     def contender(sink: str) -> Contender:
         def command() -> list[str]:
-            script = [sys.executable, str(HERE / "ours_latency.py"), url, str(rate * _SECONDS)]
-            return [
-                *pinned(1),
-                *script,
-                str(place.scratch()),
-                *([new()] if sink[0] == "p" else []),
-            ]
+            script = [*pinned(1), sys.executable, str(HERE / "ours_latency.py")]
+            given = [url, str(rate * seconds), str(symbols), str(place.scratch())]
+            return [*script, *given, *([new()] if sink[0] == "p" else [])]
 
         return Contender(sink, command)
 
@@ -60,7 +60,7 @@ def _measured(place: Place, url: str, rate: int, rounds: int, new: Any) -> dict[
     found = {}
     for each in contenders:
         told = [json.loads(spent.output) for spent in each.spent]
-        assert {one["rows"] for one in told} == {rate * _SECONDS}, each.name
+        assert {one["rows"] for one in told} == {rate * seconds}, each.name
         found[each.name] = {
             **{name: median(o[name] for o in told) for name in ("rows", "wall", "cpu", "behind")},
             **{n: [median(o[n][at] for o in told) for at in (0, 1)] for n in ("bar", "sink")},
@@ -68,16 +68,23 @@ def _measured(place: Place, url: str, rate: int, rounds: int, new: Any) -> dict[
     return found
 
 
-def _line(name: str, told: dict[str, Any]) -> list[str]:
+def _line(case: Case, sink: str, told: dict[str, Any]) -> list[str]:
+    rate, symbols, _ = case
+    name = f"{sink}, {rate:,}" + (f" of {symbols} symbols" if symbols > 1 else "")
     speeds = [f"{told['rows'] / told[what]:,.0f}" for what in ("wall", "cpu")]
+    speeds.append(f"{told['cpu'] / told['wall'] * 100:.0f}")
     late = [f"{value:.0f}" for what in ("bar", "sink") for value in told[what]]
     return [name, *speeds, *late, f"{told['behind']:.2f}"]
 
 
 def _goals(found: Found) -> list[list[str]]:
     lines = []
-    for (sink, rate), told in sorted(found.items()):
-        if rate == _GOAL:
+    for ((rate, symbols, _), sink), told in found.items():
+        if symbols > 1:
+            share = told["cpu"] / told["wall"] * 100
+            name = f"{sink}: % of a core, {rate:,} trades a second of {symbols} symbols"
+            lines.append(goal(name, share, 100, at_least=False))
+        elif rate == _GOAL:
             speed, behind = told["rows"] / told["cpu"] / _GOAL, told["behind"]
             lines.append(goal(f"{sink}: trades a second of CPU ÷ {_GOAL:,}", speed, 1.0))
             lines.append(goal(f"{sink}: seconds behind at {_GOAL:,}", behind, _BEHIND, False))
@@ -85,9 +92,11 @@ def _goals(found: Found) -> list[list[str]]:
 
 
 @contextmanager
-def _sending(rate: int) -> Iterator[str]:
+def _sending(case: Case) -> Iterator[str]:
     """Run the sender and yield its address."""
-    script = [sys.executable, str(HERE / "latency_serve.py"), str(rate), str(rate * _SECONDS)]
+    rate, symbols, seconds = case
+    sent = map(str, (rate, rate * seconds, symbols))
+    script = [sys.executable, str(HERE / "latency_serve.py"), *sent]
     pipe = subprocess.PIPE
     with subprocess.Popen([*pinned(0), *script], stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout

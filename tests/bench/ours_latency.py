@@ -1,8 +1,8 @@
 """Runs a live pipeline on what `latency_serve.py` sends; prints what it took to the sink.
 
-Called with the websocket's address, how many trades come, a folder and, for PostgreSQL, a URL. The
-sink's writer is looked at from outside: when a bar is given to it, when a segment is durable. The
-first second is left out: tables are made then.
+Called with the websocket's address, how many trades come, of how many symbols, a folder and, for
+PostgreSQL, a URL. The sink's writer is looked at from outside: when a bar is given to it, when a
+segment is durable. The first second is left out: tables are made then.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from latency_serve import symbol
 
 from werks.pipeline import Until, load, run
 from werks.pipeline.patient import Patient
@@ -29,7 +30,7 @@ quarantine = "{folder}/aside"
 
 [sources.trades]
 type = "binance.trades"
-symbols = ["BTCUSDT"]
+symbols = {symbols}
 start = {day}
 via = ["live"]
 ws_url = "{url}"
@@ -45,7 +46,7 @@ type = "{sink}"
 inputs = ["trades", "bars"]
 {where}
 """
-_EVERY, _WARM, _LONGEST = 0.1, 10**9, 120.0
+_EVERY, _USUAL, _WARM, _LONGEST = 0.1, 1.0, 10**9, 120.0
 
 
 class Watch:
@@ -107,14 +108,16 @@ def _watched(watch: Watch) -> None:
 
 def main() -> None:
     """Run until all trades are durable."""
-    url, count, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    url, (count, symbols), folder = sys.argv[1], map(int, sys.argv[2:4]), Path(sys.argv[4])
     sink, where = "sqlite", f'path = "{folder}/rows.db"'
-    if len(sys.argv) > 4:
-        sink, where = "postgres", f'url = "{sys.argv[4]}"'
+    if len(sys.argv) > 5:
+        sink, where = "postgres", f'url = "{sys.argv[5]}"'
     path = folder / "pipeline.toml"
     day = datetime.now(UTC).date()
-    given = {"folder": folder, "url": url, "sink": sink, "where": where, "day": day}
-    path.write_text(_PIPELINE.format(**given, every=_EVERY), encoding="utf-8")
+    names = json.dumps([symbol(each) for each in range(symbols)])
+    given = {"folder": folder, "url": url, "symbols": names, "sink": sink, "where": where}
+    every = _EVERY if symbols == 1 else _USUAL
+    path.write_text(_PIPELINE.format(**given, day=day, every=every), encoding="utf-8")
     watch, began = Watch(), time.monotonic()
     _watched(watch)
     report = run(

@@ -3,7 +3,7 @@
 import queue
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import attrs
 import pyarrow as pa
@@ -66,6 +66,9 @@ Item = Arrived | Connected | Disconnected | Told | Failed
 ROOM = 1_000_000
 # So many items and rows wait in memory: more than a second of a busy day on all connections.
 _MOST, _ROWS = 10_000, 50_000
+# So many rows are gathered at once; with so many waiting, there is no time for a rest.
+_TOGETHER, _BEHIND = 16_384, 10_000
+_LONGEST_REST = 0.5
 
 
 @attrs.frozen
@@ -91,6 +94,11 @@ class _Items(queue.Queue[Item]):
         self._new: deque[Item] = deque()
         self._rows = 0
         self._left_out: set[tuple[int, str]] = set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether much waits."""
+        return bool(self._old) or self._rows > _BEHIND
 
     def _qsize(self) -> int:
         return len(self._old) + len(self._new)
@@ -157,11 +165,46 @@ class Inbox:
         """Return seconds that only go forward."""
         return time.monotonic()
 
+    def rest(self, spent: float) -> None:
+        """Let rows come for as long as the last ones took: a batch of many costs little more."""
+        if not self._queue.is_behind:
+            time.sleep(min(spent, _LONGEST_REST))
+
     def take(self, seconds: float) -> Iterator[Item]:
-        """Yield what is there, waiting so long for the first item at the most."""
+        """Yield what is there, waiting so long for the first item at the most.
+
+        The rows of a symbol between two events come as one batch.
+        """
+        yield from gathered(self._taken(seconds))
+
+    def _taken(self, seconds: float) -> Iterator[Item]:
         try:
             yield self._queue.get(timeout=seconds)
             for _ in range(self._queue.qsize()):
                 yield self._queue.get_nowait()
         except queue.Empty:
             return
+
+
+def gathered(items: Iterable[Item]) -> Iterator[Item]:
+    """Yield the same, the rows of a symbol between two events as one batch."""
+    found: dict[tuple[int, str], list[Arrived]] = {}
+    rows = 0
+    for item in items:
+        if isinstance(item, Arrived) and len(item.batch):
+            key = item.connection // ROOM, item.batch["symbol"][0].as_py()
+            found.setdefault(key, []).append(item)
+            rows += len(item.batch)
+        if not isinstance(item, Arrived) or rows > _TOGETHER:
+            yield from _joined(found)
+            rows = 0
+        if not isinstance(item, Arrived):
+            yield item
+    yield from _joined(found)
+
+
+def _joined(found: dict[tuple[int, str], list[Arrived]]) -> Iterator[Arrived]:
+    for each in found.values():
+        batches = [item.batch for item in each]
+        yield each[0] if len(each) == 1 else Arrived(each[0].connection, pa.concat_batches(batches))
+    found.clear()

@@ -10,7 +10,7 @@ import attrs
 
 from ..components import Conversation, Event, Feed, Missed, Refused
 from ..errors import DataError, MessageError
-from .inbox import ROOM, UNREADABLE, Arrived, Connected, Disconnected, Item, Told
+from .inbox import ROOM, UNREADABLE, Arrived, Connected, Disconnected, Item, Told, gathered
 from .recorded import Taped, taped
 from .recording import Line, Recording
 
@@ -168,8 +168,14 @@ class Replay:
         """Give a recording to a player, too."""
         self._players[recording].append(player)
 
+    def rest(self, spent: float) -> None:
+        """Go on: what is recorded waits."""
+
     def take(self, seconds: float) -> Iterator[Item]:
         """Yield what the next step of recorded time brings; nothing if it is not its time yet."""
+        yield from gathered(self._taken(seconds))
+
+    def _taken(self, seconds: float) -> Iterator[Item]:
         line = self._lines.next
         if self.is_over or (line is not None and self._waits(line.received, seconds)):
             return

@@ -80,16 +80,18 @@ class Listening:
         while not is_over():
             # Taken before the inbox is emptied: all rows up to then are in it.
             heard = [source.heard() for source in self._sources]
+            spent = -time.thread_time()
             for item in self._inbox.take(_TICK):
                 self._hear(item)
             self._poll(heard)
+            self._inbox.rest(spent + time.thread_time())
             if self._newcomers is not None:
                 self._newcomers.poll(self._sources)
             if self._watched is not None:
                 self._watched.show(self._sources, self._figures)
             if self._inbox.clock() >= due:
-                due = self._inbox.clock() + self._settings.commit_every
                 self._commit()
+                due = self._inbox.clock() + self._settings.commit_every
                 for source in self._sources:
                     source.renew()
             comes = self._newcomers is not None and self._newcomers.busy
