@@ -11,8 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from werks_sim import Course, Exchange
-
+from .playing import served
 from .reloading import wait
 
 A_DAY = 30_000
@@ -50,9 +49,7 @@ class Command:
 
     def __init__(self, loopback, server, root):
         begin = time.time_ns()
-        self.course = Course(Exchange(trades_per_day=A_DAY), ("BTCUSD", "ETHUSD"), begin)
-        for path, answer in self.course.answers().items():
-            loopback.answer(path, answer)
+        self.course = served(loopback, begin, A_DAY)
         server.play(self.course.advance, begin)
         self.server, self.rest, self.root = server, loopback, root
         self.file, self._out = root / "p.toml", b""

@@ -8,7 +8,7 @@ from werks.components import Window
 from werks.pipeline import Graph
 
 
-def reader(graph: Graph) -> Callable[[str, str, str], pa.Table]:
+def reader(graph: Graph, received: bool = False) -> Callable[[str, str, str], pa.Table]:
     """Return what reads all rows of a node out of a sink: (sink, node, symbol)."""
     (branch,) = graph.branches
     windows: dict[tuple[str, str], list[Window]] = {}
@@ -20,14 +20,14 @@ def reader(graph: Graph) -> Callable[[str, str, str], pa.Table]:
             windows[sink, node] = sorted(found, key=lambda each: (each.day is None, each.day))
         mine = [each for each in windows[sink, node] if each.symbol == symbol]
         batches = [batch for window in mine for batch in component.read(window, node, of)]
-        return plain(pa.Table.from_batches(batches, of))
+        return plain(pa.Table.from_batches(batches, of), received)
 
     return read
 
 
-def plain(table: pa.Table) -> pa.Table:
-    """Return rows without when they were received, words as text."""
-    kept = [field for field in table.schema if field.name != "received"]
+def plain(table: pa.Table, received: bool = False) -> pa.Table:
+    """Return rows in one piece, words as text, with or without when they were received."""
+    kept = [field for field in table.schema if received or field.name != "received"]
     of = pa.schema(
         [(f.name, pa.string() if pa.types.is_dictionary(f.type) else f.type) for f in kept]
     )

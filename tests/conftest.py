@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pyarrow as pa
 import pytest
 
 from werks.pipeline import Report, load, run
+from werks.testing import LoopbackSocket
+from werks_sim import Words
 
 HEADER = (
     "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,"
@@ -141,6 +144,13 @@ def read(folder: Path) -> pa.Table:
 def exact(table: pa.Table, column: str) -> Decimal:
     """Return the sum of a decimal column as a plain number."""
     return sum(table[column].drop_null().to_pylist(), Decimal(0))
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackSocket]:
+    """The websocket of a simulated exchange."""
+    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from werks import amounts
+from werks.schema import times
+
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
 _MS = 10**6
@@ -11,7 +14,7 @@ _QUIET_AN_HOUR = 3
 
 
 def drawn(symbol: str, begin: int, until: int, per_second: float = 1.0) -> pa.RecordBatch:
-    """Return times in ns since 1970, whether the taker bought, prices in cents, sizes in 1/1000.
+    """Return timestamp, tick_rule, price in cents, size in 1/1000 and notional, for `respelt`.
 
     Times rise in whole milliseconds, and one in five is that of the trade before. They begin with
     the day before that of `begin`.
@@ -20,11 +23,17 @@ def drawn(symbol: str, begin: int, until: int, per_second: float = 1.0) -> pa.Re
     early = begin // _DAY * _DAY - _DAY
     quiet = draw.integers(early, begin, (begin - early) // (3600 * _SECOND) * _QUIET_AN_HOUR)
     busy = draw.integers(begin, until, int((until - begin) / _SECOND * per_second))
-    times = np.sort(np.concatenate([quiet, busy])) // _MS * _MS
-    bought = draw.integers(0, 2, len(times)) == 1
-    for column in (times, bought):
+    moments = np.sort(np.concatenate([quiet, busy])) // _MS * _MS
+    bought = draw.integers(0, 2, len(moments)) == 1
+    for column in (moments, bought):
         column[1::5] = column[0::5][: len(column[1::5])]
-    price = 60_000_00 + np.cumsum(draw.integers(-300, 301, len(times)))
-    size = draw.integers(1, 2000, len(times))
-    columns = {"time": times, "bought": bought, "price": price, "size": size}
-    return pa.record_batch({name: pa.array(column) for name, column in columns.items()})
+    price = 60_000_00 + np.cumsum(draw.integers(-300, 301, len(moments)))
+    size = draw.integers(1, 2000, len(moments))
+    exact = {"price": (price, 2), "size": (size, 3), "notional": (price * size, 5)}
+    return pa.record_batch(
+        {
+            "timestamp": times(moments),
+            "tick_rule": pa.array(np.where(bought, 1, -1), pa.int8()),
+            **{n: amounts.column(amounts.from_ints(of), scale) for n, (of, scale) in exact.items()},
+        }
+    )

@@ -2,19 +2,19 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 import pyarrow as pa
 
+import werks.testing
 import werks_sim
 from werks.testing import Words
-from werks.testing.loopback import Answer
 from werks.testing.socket import Venue
 
 from .drawn import drawn
@@ -22,32 +22,12 @@ from .drawn import drawn
 _PLUGINS = Path(__file__).parent.parent / "plugins"
 # No connection loses a message and goes on, so that ids tell nothing of it where they do not count.
 UNSEEN = ("lose",)
+# The simulated exchange's own markets, and what REST alone has of them before anybody listens.
+_MARKETS = ("BTCUSD", "ETHUSD")
+_BEFORE = 300 * 10**9
 Hastened = Iterable[tuple[object, str, object]]
-
-
-class Course(Protocol):
-    """An exchange in the course of its time, all in its own wire format, nothing later than `now`.
-
-    As `werks_sim.Course` is.
-    """
-
-    now: int
-
-    def advance(self, until: int) -> Iterator[pa.RecordBatch]:
-        """Go on to a time and yield the trades since `now`, a batch of each market."""
-        ...
-
-    def trades(self, symbol: str, start: int, stop: int) -> pa.Table:
-        """Return all trades from a time to before another, as they should come out."""
-        ...
-
-    def published(self, start: date) -> Iterable[tuple[str, bytes]]:
-        """Yield (path, body) of what the archive has published since this was last asked for."""
-        ...
-
-    def answers(self) -> Mapping[str, Answer]:
-        """Return what REST answers at each path."""
-        ...
+# The simulated exchange makes its trades a day at a time; at its doors it is as the others are.
+Course = werks.testing.Course | werks_sim.Course
 
 
 @attrs.frozen
@@ -55,8 +35,8 @@ class Stormed:
     """An exchange in a storm.
 
     `source` are the lines of its source in a pipeline file, with {rest} and {ws} for the servers.
-    `course` takes the times between which there are many trades; some few are on the day before
-    that, whose file is published by then. `paths` are those of REST that faults
+    `course` takes the symbols and the times between which there are many trades; some few are on
+    the day before that, whose file is published by then. `paths` are those of REST that faults
     befall, `spared` the strikes that nobody could see and heal, `past` the doors of a quiet run.
     `lag` is after how long the archive has a day for certain. `hastened` gives attributes of
     modules and classes that are to be set to make its times those of a market so much faster.
@@ -65,7 +45,7 @@ class Stormed:
 
     source: str
     symbols: tuple[str, ...]
-    course: Callable[[int, int], Course]
+    course: Callable[[Sequence[str], int, int], Course]
     words: Callable[[Venue], Words]
     paths: tuple[str, ...]
     spared: Sequence[str] = ()
@@ -85,20 +65,25 @@ def beside(plugin: str, name: str) -> ModuleType:
     return importlib.import_module(f"{package}.{name}")
 
 
-def _course(plugin: str, *symbols: str) -> Callable[[int, int], Course]:
-    """Return what makes a plugin's course of drawn markets."""
+def _drawn(plugin: str, symbols: Sequence[str], begin: int, until: int) -> Course:
+    """Return a plugin's course of markets that are drawn."""
+    return _course(plugin, {each: drawn(each, begin, until) for each in symbols}, begin)
 
-    def made(begin: int, until: int) -> Course:
-        markets = {symbol: drawn(symbol, begin, until) for symbol in symbols}
-        course: Course = beside(plugin, f"course_{plugin}").Course(markets, begin)
-        return course
 
+def _simulated(plugin: str, symbols: Sequence[str], begin: int, until: int) -> Course:
+    """Return a plugin's course of markets of the simulated exchange."""
+    now = begin - _BEFORE
+    sim = werks_sim.Course(werks_sim.Exchange(trades_per_day=100_000), (), now)
+    markets = {}
+    for symbol, market in zip(symbols, _MARKETS, strict=True):
+        found = sim.trades(market, now, until)
+        (markets[symbol],) = found.combine_chunks().to_batches()
+    return _course(plugin, markets, now)
+
+
+def _course(plugin: str, markets: Mapping[str, pa.RecordBatch], now: int) -> Course:
+    made: Course = beside(plugin, f"course_{plugin}").course(markets, now)
     return made
-
-
-def _own(plugin: str) -> Callable[[int, int], Course]:
-    """Return what makes a plugin's course, which draws its markets itself."""
-    return lambda begin, until: beside(plugin, f"course_{plugin}").Course(begin, until)
 
 
 def _words(plugin: str) -> Callable[[Venue], Words]:
@@ -114,17 +99,16 @@ def _hastened(plugin: str, speed: float) -> Hastened:
         yield rest, "LIMIT", attrs.evolve(rest.LIMIT, seconds=rest.LIMIT.seconds / speed)
 
 
-def _sim_course(begin: int, until: int) -> Any:
-    exchange = werks_sim.Exchange(trades_per_day=8_000)
-    return werks_sim.Course(exchange, ("BTCUSD", "ETHUSD"), begin)
+def _sim(symbols: Sequence[str], begin: int, until: int) -> Course:
+    return werks_sim.Course(werks_sim.Exchange(trades_per_day=8_000), symbols, begin)
 
 
 EXCHANGES = {
     "sim": Stormed(
         'type = "sim.trades"\ntrades_per_day = 8_000\nstale_after = 1.5\n'
         'rest_url = "{rest}"\nws_url = "{ws}"\narchive_url = "{rest}"',
-        ("BTCUSD", "ETHUSD"),
-        _sim_course,
+        _MARKETS,
+        _sim,
         partial(werks_sim.Words, snapshot=20),
         ("/trades",),
         stretch=12,
@@ -133,7 +117,7 @@ EXCHANGES = {
         'type = "binance.trades"\nrest_url = "{rest}"\nws_url = "{ws}"\n'
         'archive_url = "{rest}"\nlisting_url = "{rest}/"',
         ("BTCUSDT", "ETHUSDT"),
-        _course("binance", "BTCUSDT", "ETHUSDT"),
+        partial(_drawn, "binance"),
         _words("binance"),
         ("/api/v3/historicalTrades", "/api/v3/aggTrades"),
         lag=timedelta(days=2),
@@ -142,7 +126,7 @@ EXCHANGES = {
     "bybit": Stormed(
         'type = "bybit.trades"\nrest_url = "{rest}"\nws_url = "{ws}"\narchive_url = "{rest}"',
         ("BTCUSDT", "ETHUSDT"),
-        _course("bybit", "BTCUSDT", "ETHUSDT"),
+        partial(_drawn, "bybit"),
         _words("bybit"),
         ("/v5/market/recent-trade",),
         spared=UNSEEN,
@@ -154,7 +138,7 @@ EXCHANGES = {
         'type = "bitmex.trades"\nrest_url = "{rest}"\nws_url = "{ws}"\n'
         'archive_url = "{rest}"\nlisting_url = "{rest}/"',
         ("XBTUSD", "ETHUSD"),
-        _course("bitmex", "XBTUSD", "ETHUSD"),
+        partial(_drawn, "bitmex"),
         _words("bitmex"),
         ("/api/v1/trade",),
         spared=UNSEEN,
@@ -164,7 +148,7 @@ EXCHANGES = {
     "coinbase": Stormed(
         'type = "coinbase.trades"\npage_size = 200\nrest_url = "{rest}"\nws_url = "{ws}"',
         ("BTC-USD", "ETH-USD"),
-        _own("coinbase"),
+        partial(_simulated, "coinbase"),
         _words("coinbase"),
         ("/products/BTC-USD/trades", "/products/ETH-USD/trades"),
         past=("rest",),
@@ -173,7 +157,7 @@ EXCHANGES = {
     "kraken": Stormed(
         'type = "kraken.trades"\nrest_url = "{rest}"\nws_url = "{ws}"',
         ("BTC/USD", "ETH/USD"),
-        _own("kraken"),
+        partial(_simulated, "kraken"),
         _words("kraken"),
         ("/0/public/Trades",),
         past=("rest",),
@@ -182,7 +166,7 @@ EXCHANGES = {
     "bitfinex": Stormed(
         'type = "bitfinex.trades"\nrest_url = "{rest}/v2"\nws_url = "{ws}"',
         ("tBTCUSD", "tETHUSD"),
-        _own("bitfinex"),
+        partial(_simulated, "bitfinex"),
         _words("bitfinex"),
         ("/v2/trades/tBTCUSD/hist", "/v2/trades/tETHUSD/hist"),
         past=("rest",),

@@ -114,7 +114,7 @@ class Trial:
     _began: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.course = self.exchange.course(self.begin, self.until)
+        self.course = self.exchange.course(self.exchange.symbols, self.begin, self.until)
         self.server = LoopbackSocket(self.exchange.words, heartbeat=0.2)
         for path, answer in self.course.answers().items():
             self.rest.answer(path, answer)

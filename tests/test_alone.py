@@ -6,18 +6,16 @@ import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import partial
 
 import pyarrow as pa
 import pytest
 
 from werks import MessageError, Reload
 from werks.pipeline import Until, load, run
-from werks.testing import LoopbackSocket
-from werks_sim import Course, Exchange, Words
 from werks_sim.feed import Conversation
 
-from .reloading import MIDNIGHT, wait
+from .playing import MIDNIGHT, served
+from .reloading import wait
 
 BEGIN = MIDNIGHT + 600 * 10**9
 PIPELINE = """
@@ -48,9 +46,7 @@ class Running:
     """A live run in a thread of its own, and what it shows."""
 
     def __init__(self, loopback, server, root):
-        self.course = Course(Exchange(trades_per_day=20_000), (*GOOD, "ETHUSD"), BEGIN)
-        for path, answer in self.course.answers().items():
-            loopback.answer(path, answer)
+        self.course = served(loopback, BEGIN, 20_000, (*GOOD, "ETHUSD"))
         self.root, self.server, self.over = root, server, threading.Event()
         self.file, given = root / "p.toml", {"rest": loopback.url, "ws": server.url}
         self.file.write_text(PIPELINE.format(root=root, **given))
@@ -113,9 +109,8 @@ class Running:
 
 
 @pytest.fixture
-def running(loopback, tmp_path):
-    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as server:
-        yield Running(loopback, server, tmp_path)
+def running(loopback, server, tmp_path):
+    return Running(loopback, server, tmp_path)
 
 
 def test_a_plugin_that_fails_at_a_message_stops_its_symbol_until_it_is_taken_up(

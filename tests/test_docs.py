@@ -249,9 +249,10 @@ def _anchors(page: Path) -> set[str]:
 def tally(tmp_path) -> Path:
     """Return a folder with the files of the page on writing a plugin."""
     page = DOCS / "writing-a-plugin.md"
-    plugin, test, rest = blocks(page, "python")
+    plugin, test, rest, course = blocks(page, "python")
     (tmp_path / "tally.py").write_text(f"{plugin}\n\n{rest}", encoding="utf-8")
     (tmp_path / "test_tally.py").write_text(test, encoding="utf-8")
+    (tmp_path / "test_course.py").write_text(course, encoding="utf-8")
     (tmp_path / "tally.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")
     return tmp_path
 

@@ -15,15 +15,12 @@ from werks.errors import ConfigError
 from werks.ledger import Ledger
 from werks.live.openmetrics import openmetrics
 from werks.pipeline import Until, load, run
-from werks.testing import LoopbackSocket
-from werks_sim import Course, Exchange, Words
+
+from .playing import HOUR, MIDNIGHT, SYMBOLS, clock_of, served
 
 MINUTE = 60_000_000_000
-HOUR = 60 * MINUTE
-MIDNIGHT = 1_704_153_600_000_000_000  # 2024-01-02
 DAY = date(2024, 1, 2)
 PER_DAY = 3000
-SYMBOLS = ("BTCUSD", "ETHUSD")
 WRONG = MIDNIGHT + 23 * HOUR + 10 * MINUTE
 
 PIPELINE = """
@@ -82,9 +79,7 @@ class Market:
 
     def __init__(self, loopback, server, root):
         self.rest, self.server, self.root = loopback, server, root
-        self.course = Course(Exchange(trades_per_day=PER_DAY), SYMBOLS, MIDNIGHT)
-        for path, answer in self.course.answers().items():
-            loopback.answer(path, answer)
+        self.course = served(loopback, MIDNIGHT, PER_DAY)
         self.told, self.shown, self.wait, self.before = Told(), [], 30, 0
 
     def begin(self, at):
@@ -122,9 +117,8 @@ class Market:
         self.until, began = until, time.monotonic()
         play = iter([partial(self.server.play, speed=speed, until=until)])
 
-        def clock():
-            over = self.server.now >= until and self.rows() >= self.all()
-            return self.course.now + (int((grace + 1) * 10**9) if over else 0)
+        def is_whole():
+            return self.server.now >= until and self.rows() >= self.all()
 
         def over():  # it is asked for the first time once the run listens
             for begin in play:
@@ -134,6 +128,7 @@ class Market:
 
         graph = load(self.file(), now=self.now())
         graph.config.plugins.manager.register(self.told)
+        clock = clock_of(self.course, grace, is_whole)
         show = Until(over, clock, grace, show=self.shown.append)
         return run(graph, now=self.now(), until=show)
 
@@ -169,12 +164,6 @@ class Market:
 
     def figures(self, name):
         return {each["symbol"]: each[name] for each in self.shown[-1]["streams"]}
-
-
-@pytest.fixture
-def server():
-    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,35 +5,16 @@ import signal
 import sqlite3
 import time
 from contextlib import closing
-from functools import partial
 
 import pyarrow.compute as pc
 import pytest
 
-from werks.testing import LoopbackSocket
-from werks_sim import Words
+from werks.pipeline import load
 
 from .commanded import Command
-from .reloading import (
-    DAY,
-    HOUR,
-    MIDNIGHT,
-    NANO,
-    Edited,
-    Market,
-    check,
-    count,
-    ledger_of,
-    rows,
-    trades,
-    wait,
-)
-
-
-@pytest.fixture
-def server():
-    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as running:
-        yield running
+from .compared import reader
+from .playing import DAY, HOUR, MIDNIGHT, NANO, Market, count, ledger_of
+from .reloading import Edited, check, wait
 
 
 @pytest.fixture
@@ -47,14 +28,14 @@ def test_a_symbol_that_comes_has_its_past_and_no_gap_and_the_others_do_not_wait(
     doors = 'via = ["rest", "live"]'
     file = market.file(symbols='["BTCUSD"]', more=doors)
     edited, counts = Edited(market, until), []
-    edited.stop = lambda: count(market.root / "rows.db") >= market.whole
+    edited.stop = market.has_all
 
     def edit():
         market.rest.stall("/trades", 0.7, times=2)
         market.file(more=doors)
 
     def told(line):
-        counts.append(trades(market.root, "BTCUSD"))
+        counts.append(count(market.root, "BTCUSD"))
         edited.said.append(line)
 
     edited._told = told
@@ -73,7 +54,7 @@ def test_a_symbol_that_leaves_is_committed_and_may_come_back(market):
     until = MIDNIGHT + 9 * HOUR
     file, root = market.file(), market.root
     edited = Edited(market, until)
-    edited.stop = lambda: count(root / "rows.db") >= market.whole
+    edited.stop = market.has_all
     left = []
 
     def bad(text):
@@ -81,7 +62,8 @@ def test_a_symbol_that_leaves_is_committed_and_may_come_back(market):
 
     def back():
         wait(lambda: len(market.server.open) == 1, 25)
-        left.append((trades(root, "ETHUSD"), rows(file, "files", "minutes", "ETHUSD")))
+        minutes = reader(load(file))("files", "minutes", "ETHUSD")
+        left.append((count(root, "ETHUSD"), minutes))
         wait(lambda: market.server.now >= until)
         market.file()
 

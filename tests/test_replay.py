@@ -4,79 +4,27 @@ import gzip
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from werks.components import Stream
 from werks.errors import ConfigError
-from werks.ledger import Ledger
 from werks.live import Recording
 from werks.live.recorded import taped
 from werks.pipeline import Until, load, run
-from werks.testing import LoopbackSocket
-from werks_sim import Course, Exchange, Words
 
+from .compared import reader
 from .conftest import exact
+from .playing import HOUR, MIDNIGHT, PIPELINE, SYMBOLS, Market, clock_of, ledger_of, moment
+from .storming import Soon
 
-HOUR = 3_600_000_000_000
-MIDNIGHT = 1_704_153_600_000_000_000  # 2024-01-02
-PER_DAY = 6000
-SYMBOLS = ("BTCUSD", "ETHUSD")
-
-PIPELINE = """
-[pipeline]
-name = "live"
-state = "{root}/werks.db"
-commit_every = 0.2
-repair_within = 60
-reconnect_after = 0.05
-tries = 3
-quarantine = "{root}/aside"
-
-[sources.trades]
-type = "sim.trades"
-symbols = {symbols}
-start = 2024-01-01
-trades_per_day = {per_day}
-stale_after = 2
-rest_url = "{rest}"
-ws_url = "{ws}"
-{more}
-
-[transforms.ticks]
-type = "aggregate"
-
-[transforms.minutes]
-type = "bars"
-inputs = ["ticks"]
-by = "time"
-every = "1m"
-
-[transforms.dollars]
-type = "bars"
-inputs = ["ticks"]
-by = "notional"
-every = 3_000_000
-
-[sinks.files]
-type = "feather"
-inputs = ["trades", "ticks", "minutes", "dollars"]
-path = "{root}/data"
-
-[sinks.db]
-type = "sqlite"
-inputs = ["trades", "minutes", "dollars"]
-path = "{root}/rows.db"
-"""
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
 LIVE_ONLY = PIPELINE.replace("start = 2024-01-01\n", "")
 SPEED = 3000
@@ -107,92 +55,6 @@ path = "{root}/data"
 """
 
 
-class Market:
-    """A simulated exchange whose time goes by fast, and a pipeline that follows it."""
-
-    def __init__(self, loopback, server, root, begin=MIDNIGHT + 2 * HOUR):
-        self.course = Course(Exchange(trades_per_day=PER_DAY), SYMBOLS, begin)
-        self.rest, self.server, self.root = loopback, server, root
-        for path, answer in self.course.answers().items():
-            loopback.answer(path, answer)
-        list(self.course.advance(begin))
-
-    def file(self, root=None, more="", symbols='["BTCUSD", "ETHUSD"]', text=PIPELINE):
-        root = root or self.root
-        root.mkdir(exist_ok=True)
-        given = {"rest": self.rest.url, "ws": self.server.url, "per_day": PER_DAY}
-        path = root / "p.toml"
-        path.write_text(text.format(root=root, more=more, symbols=symbols, **given))
-        return path
-
-    def all_until(self, until):
-        begin = MIDNIGHT - 24 * HOUR
-        return sum(len(self.course.trades(each, begin, until)) for each in SYMBOLS)
-
-    def now(self):
-        return datetime.fromtimestamp(self.course.now // 10**9, UTC)
-
-    def run(self, file, is_over):
-        # Rows are on their way for half a second of ours, which is much longer in their time.
-        grace = self.speed / 2
-
-        def clock():  # the last bar closes once nothing more can come
-            over = self.server.now >= self.end and count(self.root / "rows.db") >= self.whole
-            return self.course.now + (int((grace + 1) * 10**9) if over else 0)
-
-        return run(load(file), now=self.now(), until=Until(is_over, clock, grace))
-
-    def play(self, until, speed=20_000):
-        self.end, self.speed = until, speed
-        self.whole = self.all_until(until)
-        self.server.play(self.course.advance, self.course.now, speed=speed, until=until)
-
-
-class Over:
-    """Over when something has been so for a while, or after a minute: the test then fails."""
-
-    def __init__(self, is_so, still=1.0):
-        self._is_so, self._still = is_so, still
-        self._since = None
-        self._began = time.monotonic()
-
-    def __call__(self):
-        now = time.monotonic()
-        if not self._is_so():
-            self._since = None
-        elif self._since is None:
-            self._since = now
-        return now - self._began > 100 or (
-            self._since is not None and now - self._since > self._still
-        )
-
-
-def rows(file, sink, node, symbol):
-    """Return all rows of a node, window by window, as they were written."""
-    graph = load(file)
-    component = graph.sink(sink)
-    (branch,) = graph.branches
-    windows = sorted(
-        (w for w, _ in component.proofs(node) if w.symbol == symbol),
-        key=lambda w: w.day.isoformat() if w.day else "~",
-    )
-    of = branch.schemas[node]
-    batches = [b for w in windows for b in component.read(w, node, of)]
-    return pa.Table.from_batches(batches, of)
-
-
-def count(path):
-    """Return how many trades there are in a database."""
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT count(*) FROM trades").fetchone()[0]
-
-
-@pytest.fixture
-def server():
-    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as running:
-        yield running
-
-
 @pytest.fixture
 def market(loopback, server, tmp_path):
     return Market(loopback, server, tmp_path)
@@ -219,7 +81,9 @@ def recorded(market, until, faults):
             next(due, lambda: None)()
         return market.server.now >= until
 
-    report = market.run(file, Over(over))
+    clock, end = clock_of(market.course, market.grace, market.has_all), Soon(over, still=1.0)
+    report = run(load(file), now=moment(market.course), until=Until(end, clock, market.grace))
+    assert not end.late
     assert report.errors == []
     return file
 
@@ -232,27 +96,21 @@ def replayed(market, name, frames=None, symbols='["BTCUSD", "ETHUSD"]', more="")
     return file, run(load(file), until=Until(grace=SPEED / 2))
 
 
-def plain(table):
-    """Return rows as they can be compared, times as they are."""
-    names = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
-    for name in names:
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, name, table[name].cast(pa.int64()))
-    return table.to_pylist()
+def rows(file, node, symbol):
+    """Return all rows of a node, with when they were received."""
+    return reader(load(file), received=True)("files", node, symbol)
 
 
 def bars(file, node, symbol):
     """Return the rows of a node but the last ones: which are still open depends on the stop."""
-    found = plain(rows(file, "files", node, symbol))
-    return [row for row in found if row["timestamp"] < MIDNIGHT + 3 * HOUR]
+    found = rows(file, node, symbol)
+    last = pa.scalar(MIDNIGHT + 3 * HOUR, pa.int64())
+    return found.filter(pc.less(found["timestamp"].cast(pa.int64()), last))
 
 
 def gaps(file):
-    settings = load(file).config.settings
-    ledger = Ledger(settings.state, settings.name)
-    found = [(gap.stream, gap.day, gap.cause, gap.evidence) for gap in ledger.gaps()]
-    ledger.close()
-    return found
+    with ledger_of(file) as ledger:
+        return [(gap.stream, gap.day, gap.cause, gap.evidence) for gap in ledger.gaps()]
 
 
 def test_a_replay_gives_the_rows_of_the_live_run_and_the_same_bytes_each_time(market):
@@ -272,14 +130,14 @@ def test_a_replay_gives_the_rows_of_the_live_run_and_the_same_bytes_each_time(ma
     assert tree(one.parent / "data") == tree(two.parent / "data")
     assert any("_receipts" in name for name in tree(one.parent / "data"))
     for symbol in SYMBOLS:
-        ours, theirs = (rows(file, "files", "trades", symbol) for file in (one, live))
+        ours, theirs = (rows(file, "trades", symbol) for file in (one, live))
         assert len(theirs) > 100
         assert ours["received"].null_count == 0
-        assert plain(ours) == plain(theirs)
+        assert ours.equals(theirs)
         for node in NODES[1:]:
             ours, theirs = (bars(file, node, symbol) for file in (one, live))
-            assert ours
-            assert ours == theirs
+            assert len(ours)
+            assert ours.equals(theirs)
     assert gaps(one) == gaps(two)
     assert {gap[0].symbol for gap in gaps(one)} == {gap[0].symbol for gap in gaps(live)}
 
@@ -367,7 +225,7 @@ def test_a_recorded_capture_of_binance_is_replayed_whole(tmp_path):
     given = {"symbol": "BTCUSDT", "frames": tmp_path / "frames", "speed": 0}
     file.write_text(BINANCE.format(root=tmp_path, **given))
     assert run(load(file)).errors == []
-    found = rows(file, "files", "trades", "BTCUSDT")
+    found = rows(file, "trades", "BTCUSDT")
     assert len(found) == 3144
     assert format(exact(found, "size"), "f").startswith("103.85966")
 

@@ -9,7 +9,7 @@ import werks.pipeline.livesource  # noqa: F401  (so that its shelf can be change
 from werks.pipeline.held import Shelf
 
 from .stormed import EXCHANGES
-from .storming import MIDNIGHT, MINUTE, Trial, hasten
+from .storming import DAY, MIDNIGHT, MINUTE, Trial, hasten
 
 SPEED = 3600
 BEGIN, UNTIL = MIDNIGHT + 60 * MINUTE, MIDNIGHT + 80 * MINUTE
@@ -23,9 +23,9 @@ def market(monkeypatch, loopback, tmp_path):
 
     with ExitStack() as stack:
 
-        def made(name):
+        def made(name, begin=BEGIN, until=UNTIL):
             hasten(monkeypatch.setattr, EXCHANGES[name], SPEED)
-            market = Trial(EXCHANGES[name], loopback, tmp_path, BEGIN, UNTIL, SPEED)
+            market = Trial(EXCHANGES[name], loopback, tmp_path, begin, until, SPEED)
             stack.enter_context(market.server)
             return market
 
@@ -41,7 +41,7 @@ def follow(market, file):
             played.append(request)
             market.server.wait(lambda: len(market.server.open) > 0)
             market.play()
-            market.server.wait(lambda: market.server.now >= UNTIL)
+            market.server.wait(lambda: market.server.now >= market.until)
             market.server.settle()
         return replies(request)
 
@@ -59,6 +59,17 @@ def test_what_comes_while_the_past_is_read_goes_on_behind_it(market):
     follow(market, file)
     assert market.gaps(file) == []
     market.check(file, "stop = 2024-01-03T01:20:00Z")
+
+
+@pytest.mark.long
+def test_a_day_that_ends_while_the_past_is_read_is_read_to_its_end(market):
+    midnight = MIDNIGHT + DAY
+    market = market("sim", midnight - 10 * MINUTE, midnight + 10 * MINUTE)
+    file = market.file(more='via = ["rest", "live"]')
+    report = follow(market, file)
+    assert {str(each.last) for each in report.streams.values()} == {"2024-01-03"}
+    assert market.gaps(file) == []
+    market.check(file, "stop = 2024-01-04T00:10:00Z")
 
 
 @pytest.mark.long

@@ -6,21 +6,14 @@ import re
 import socket
 import threading
 import time
-from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
 from werks import cli
 from werks.pipeline import Until, load, run
-from werks.testing import LoopbackSocket
-from werks_sim import Course, Exchange, Words
 
-HOUR = 3_600_000_000_000
-MIDNIGHT = 1_704_153_600_000_000_000  # 2024-01-02
-PER_DAY = 6000
-SYMBOLS = ("BTCUSD", "ETHUSD")
+from .playing import HOUR, MIDNIGHT, SYMBOLS, moment, served
 
 PIPELINE = """
 [pipeline]
@@ -56,10 +49,7 @@ class Watched:
     """A run in a thread of its own, and what it tells."""
 
     def __init__(self, loopback, server, root):
-        self.course = Course(Exchange(trades_per_day=PER_DAY), SYMBOLS, MIDNIGHT + 2 * HOUR)
-        for path, answer in self.course.answers().items():
-            loopback.answer(path, answer)
-        list(self.course.advance(MIDNIGHT + 2 * HOUR))
+        self.course = served(loopback, MIDNIGHT + 2 * HOUR)
         self.server, self.over = server, threading.Event()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -81,8 +71,7 @@ class Watched:
 
     def _run(self):
         until = Until(self.over.is_set, lambda: self.course.now, 300)
-        now = datetime.fromtimestamp(self.course.now // 10**9, UTC)
-        self.reports.append(run(load(self.file), now=now, until=until))
+        self.reports.append(run(load(self.file), now=moment(self.course), until=until))
 
     def ask(self, path):
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -132,12 +121,6 @@ class Watched:
         while not all(map(so, self.of(metric))):
             assert time.monotonic() < end, self.of(metric)
             time.sleep(0.05)
-
-
-@pytest.fixture
-def server():
-    with LoopbackSocket(partial(Words, snapshot=20), heartbeat=0.2) as running:
-        yield running
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """The conformance kit: what every plugin, ours or not, runs against itself.
 
 Needs the extra `werks[testing]`. A plugin subclasses `ArchiveTests`, `HistoryTests`,
-`CandleTests`, `SnapshotTests`, `FeedTests`, `SinkTests` or `TransformTests` in its own tests and
-gives what the class asks for. `Loopback` and `LoopbackSocket` serve a simulated exchange.
+`CandleTests`, `SnapshotTests`, `FeedTests`, `WordsTests`, `SinkTests` or `TransformTests` in its
+own tests and gives what the class asks for. `Loopback` and `LoopbackSocket` serve a simulated
+exchange, `Course` is what happens there, and a `Storm` befalls it.
 """
 
 import importlib
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .archive import ArchiveTests
     from .candles import CandleTests
+    from .course import Course, respelt, uuids
     from .feed import FeedTests
     from .history import HistoryTests
     from .loopback import Loopback
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
     from .sink import SinkTests
     from .snapshot import SnapshotTests
     from .socket import LoopbackSocket
+    from .spoken import WordsTests, told
     from .storm import Storm
-    from .tape import Listed, Tape
+    from .tape import Listed, Tape, plain
     from .transform import TransformTests
     from .words import Venue, Words
 
 _HOMES = {
     "ArchiveTests": "archive",
     "CandleTests": "candles",
+    "Course": "course",
     "FeedTests": "feed",
     "HistoryTests": "history",
     "Listed": "tape",
@@ -40,10 +44,16 @@ _HOMES = {
     "TransformTests": "transform",
     "Venue": "words",
     "Words": "words",
+    "WordsTests": "spoken",
+    "plain": "tape",
+    "respelt": "course",
+    "told": "spoken",
+    "uuids": "course",
 }
 __all__ = [
     "ArchiveTests",
     "CandleTests",
+    "Course",
     "FeedTests",
     "HistoryTests",
     "Listed",
@@ -58,6 +68,11 @@ __all__ = [
     "TransformTests",
     "Venue",
     "Words",
+    "WordsTests",
+    "plain",
+    "respelt",
+    "told",
+    "uuids",
 ]
 
 

@@ -15,6 +15,7 @@ from ..errors import ChecksumError, MissingError
 from ..http import Http
 from ..schema import kind, nanoseconds
 from .loopback import Loopback
+from .rules import Rules, check_frozen, check_help
 from .shelf import Published, Shelf, Totals, replaced
 
 __all__ = ["ArchiveTests", "Published", "Totals"]
@@ -25,7 +26,7 @@ _NEVER_NULL = (
 )
 
 
-class ArchiveTests:
+class ArchiveTests(Rules):
     """Give `door` and `publish`; every test is a rule, and its docstring says which.
 
     Where a rule cannot be kept, override its test and mark it `pytest.mark.xfail(reason=…)`.
@@ -60,23 +61,10 @@ class ArchiveTests:
         """Return all rows that are published."""
         return shelf.batches()
 
-    def test_a_rule_is_overridden_only_with_a_reason(self) -> None:
-        """A test of this class may be overridden only with `xfail(reason=…)`."""
-        for name in [name for name in vars(ArchiveTests) if name.startswith("test_")]:
-            mine = getattr(type(self), name)
-            marks = [mark for mark in getattr(mine, "pytestmark", []) if mark.name == "xfail"]
-            assert mine is getattr(ArchiveTests, name) or any(
-                mark.kwargs.get("reason") for mark in marks
-            ), f"{name} is overridden without pytest.mark.xfail(reason=…)"
-
     def test_it_is_a_frozen_attrs_class_with_help(self, component: Archive) -> None:
         """A component is a frozen attrs class; it has a docstring, and each option has its help."""
-        cls: Any = type(component)
-        assert attrs.has(cls)
-        assert cls.__doc__
-        with pytest.raises(attrs.exceptions.FrozenInstanceError):
-            component.lag = timedelta(0)  # type: ignore[misc]
-        assert [field.name for field in attrs.fields(cls) if not field.metadata.get("help")] == []
+        check_frozen(component)
+        check_help(component)
 
     def test_an_address_is_no_part_of_the_identity(self, component: Archive) -> None:
         """An option that holds a URL has `identity=False`: a mirror changes no rows."""

@@ -11,11 +11,12 @@ import pytest
 
 from ..components import Continuity
 from ..http import Http
+from .rules import Rules, check_frozen, check_help
 from .shelf import Totals
 from .talk import Frame, Message, Talk
 
 
-class ListeningTests:
+class ListeningTests(Rules):
     """The part of `FeedTests` that asks what is given and looks at the component."""
 
     @pytest.fixture
@@ -86,25 +87,10 @@ class ListeningTests:
         """Return the feed with its frames."""
         return Talk(feed, http, tuple(symbols), list(frames), list(prelude))
 
-    def test_a_rule_is_overridden_only_with_a_reason(self) -> None:
-        """A test of these classes may be overridden only with `xfail(reason=…)`."""
-        kit = [cls for cls in type(self).__mro__ if cls.__module__.startswith("werks.testing.")]
-        for name in sorted({name for cls in kit for name in vars(cls) if name[:5] == "test_"}):
-            mine = getattr(type(self), name)
-            marks = [mark for mark in getattr(mine, "pytestmark", []) if mark.name == "xfail"]
-            rule = next(vars(cls)[name] for cls in kit if name in vars(cls))
-            assert mine is rule or any(mark.kwargs.get("reason") for mark in marks), (
-                f"{name} is overridden without pytest.mark.xfail(reason=…)"
-            )
-
     def test_it_is_a_frozen_attrs_class_with_help(self, feed: Any) -> None:
         """A component is a frozen attrs class; it has a docstring, and each option has its help."""
-        fields = attrs.fields(type(feed))
-        assert type(feed).__doc__
-        assert [field.name for field in fields if not field.metadata.get("help")] == []
-        for field in fields:
-            with pytest.raises(attrs.exceptions.FrozenInstanceError):
-                setattr(feed, field.name, None)
+        check_frozen(feed)
+        check_help(feed)
 
     def test_its_address_can_be_changed(self, feed: Any) -> None:
         """The option `ws_url` leads elsewhere, and is no part of the identity."""

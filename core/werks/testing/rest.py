@@ -14,6 +14,7 @@ from ..components import Continuity
 from ..errors import DataError, MessageError, WerksError
 from ..http import Http
 from .loopback import Loopback
+from .rules import Rules, check_frozen, check_help
 from .tape import Listed, Tape, Witness, body
 
 Reader = Callable[[Any], list[Any]]
@@ -23,7 +24,7 @@ _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _WAIT = 700
 
 
-class RestTests:
+class RestTests(Rules):
     """What `HistoryTests`, `CandleTests` and `SnapshotTests` have in common.
 
     Where a rule cannot be kept, override its test and mark it `pytest.mark.xfail(reason=…)`.
@@ -68,27 +69,10 @@ class RestTests:
         """Return a function that reads all that is published, as batches."""
         raise NotImplementedError(type(self).__name__)
 
-    def test_a_rule_is_overridden_only_with_a_reason(self) -> None:
-        """A test of these classes may be overridden only with `xfail(reason=…)`."""
-        kit = [cls for cls in type(self).__mro__ if cls.__module__.startswith("werks.testing.")]
-        for name in sorted({name for cls in kit for name in vars(cls) if name[:5] == "test_"}):
-            mine = getattr(type(self), name)
-            marks = [mark for mark in getattr(mine, "pytestmark", []) if mark.name == "xfail"]
-            rule = next(vars(cls)[name] for cls in kit if name in vars(cls))
-            assert mine is rule or any(mark.kwargs.get("reason") for mark in marks), (
-                f"{name} is overridden without pytest.mark.xfail(reason=…)"
-            )
-
     def test_it_is_a_frozen_attrs_class_with_help(self, component: Any) -> None:
         """A component is a frozen attrs class; it has a docstring, and each option has its help."""
-        cls: Any = type(component)
-        assert attrs.has(cls)
-        assert cls.__doc__
-        fields = attrs.fields(cls)
-        assert [field.name for field in fields if not field.metadata.get("help")] == []
-        for field in fields:
-            with pytest.raises(attrs.exceptions.FrozenInstanceError):
-                setattr(component, field.name, None)
+        check_frozen(component)
+        check_help(component)
 
     def test_an_address_is_no_part_of_the_identity(self, component: Any) -> None:
         """An option that holds a URL has `identity=False`: a mirror changes no rows."""

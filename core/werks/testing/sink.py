@@ -19,13 +19,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pyarrow as pa
 import pytest
 
 from ..components import Proof, Receipt, Sink, Window, Writer
 from ..proof import Digest
 from ..schema import TIME, Scales, schema, word
+from .rules import Rules, check_frozen, check_help
 
 __all__ = [
     "DAY",
@@ -134,7 +134,7 @@ def _value(value: Any, of: pa.DataType) -> Any:
     return bool(value) if pa.types.is_boolean(of) else value
 
 
-class SinkTests:
+class SinkTests(Rules):
     """Give `sink` and `rows`; every test is a rule, and its docstring says which.
 
     Where a rule cannot be kept, override its test and mark it `pytest.mark.xfail(reason=…)`.
@@ -179,15 +179,6 @@ class SinkTests:
         """Assert that just these rows are stored."""
         stored = _plain(self.rows(sink, window, node), SCHEMAS[node])
         assert stored == _plain(pa.Table.from_batches(expected, SCHEMAS[node]), SCHEMAS[node])
-
-    def test_a_rule_is_overridden_only_with_a_reason(self) -> None:
-        """A test of this class may be overridden only with `xfail(reason=…)`."""
-        for name, rule in vars(SinkTests).items():
-            mine = getattr(type(self), name)
-            if name.startswith("test_") and mine is not rule:
-                marks = getattr(mine, "pytestmark", [])
-                reasons = [mark.kwargs.get("reason") for mark in marks if mark.name == "xfail"]
-                assert any(reasons), f"{name} is overridden without xfail(reason=…)"
 
     @pytest.mark.parametrize("node", NODES)
     def test_rows_come_back_as_they_were_given(self, sink: Sink, node: str) -> None:
@@ -380,17 +371,12 @@ class SinkTests:
 
     def test_it_is_a_frozen_attrs_class(self, sink: Any) -> None:
         """The sink is an attrs class that cannot be changed, and its docstring helps its user."""
-        assert attrs.has(type(sink))
-        assert (type(sink).__doc__ or "").strip()
         assert isinstance(sink.replaces, bool)
-        for field in attrs.fields(type(sink)):
-            with pytest.raises(attrs.exceptions.FrozenInstanceError):
-                setattr(sink, field.name, None)
+        check_frozen(sink)
 
     def test_every_option_has_a_help_text(self, sink: Any) -> None:
         """Each field is declared with `option` and explained in a sentence."""
-        silent = [f.name for f in attrs.fields(type(sink)) if not f.metadata.get("help")]
-        assert silent == []
+        check_help(sink)
 
     def test_it_survives_pickling(self, sink: Sink) -> None:
         """A sink reaches another process whole, and what it wrote here is found there."""

@@ -198,3 +198,27 @@ def plain(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> list[Row]:
         whole = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in columns]
         rows += zip(*(column.to_pylist() for column in whole), strict=True)
     return rows
+
+
+def by_name(rows: pa.RecordBatch, spelt: bool = False) -> list[dict[str, Any]]:
+    """Return rows as plain data by name: times in ns, amounts as decimals, or `spelt` as text."""
+    columns = {}
+    for field, column in zip(rows.schema, rows.columns, strict=True):
+        if pa.types.is_timestamp(field.type):
+            column = column.cast(pa.int64())
+        elif spelt and pa.types.is_decimal(field.type):
+            column = column.cast(pa.string())
+        columns[field.name] = column.to_pylist()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def candles(trades: Iterable[Row], length: int) -> list[Row]:
+    """Return rows of `CANDLE` for rows of `TRADE`: of each `length` ns in which there are any."""
+    found: dict[int, list[Row]] = {}
+    for row in trades:
+        found.setdefault(row[0] - row[0] % length, []).append(row)
+    made = []
+    for start, rows in sorted(found.items()):
+        prices, volume = [row[3] for row in rows], sum((row[4] for row in rows), Decimal(0))
+        made.append((start, prices[0], max(prices), min(prices), prices[-1], volume))
+    return made

@@ -11,7 +11,6 @@ import pickle
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import attrs
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from ..components import Transform
 from ..errors import ConfigError
 from ..schema import Scales, empty, kind, schema
+from .rules import Rules, check_frozen, check_help
 from .streams import (
     DAY,
     NODE,
@@ -43,7 +43,7 @@ KINDS = ("TRADE", "TICK", "SIGNIFICANT")
 _law = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors])
 
 
-class TransformTests:
+class TransformTests(Rules):
     """Give `component`; every test is a rule, and its docstring says which.
 
     Where a rule cannot be kept, override its test and mark it `pytest.mark.xfail(reason=…)`.
@@ -91,27 +91,13 @@ class TransformTests:
         expected.advance(midnight(rows))
         equal(work, expected)
 
-    def test_a_rule_is_overridden_only_with_a_reason(self) -> None:
-        """A test of this class may be overridden only with `xfail(reason=…)`."""
-        for name, rule in vars(TransformTests).items():
-            mine = getattr(type(self), name)
-            if name.startswith("test_") and mine is not rule:
-                marks = getattr(mine, "pytestmark", [])
-                reasons = [mark.kwargs.get("reason") for mark in marks if mark.name == "xfail"]
-                assert any(reasons), f"{name} is overridden without xfail(reason=…)"
-
     def test_it_is_a_frozen_attrs_class(self) -> None:
         """The transform is an attrs class that cannot be changed, and its docstring helps."""
-        assert attrs.has(type(self.component))
-        assert (type(self.component).__doc__ or "").strip()
-        for field in attrs.fields(type(self.component)):
-            with pytest.raises(attrs.exceptions.FrozenInstanceError):
-                setattr(self.component, field.name, None)
+        check_frozen(self.component)
 
     def test_every_option_has_a_help_text(self) -> None:
         """Each field is declared with `option` and explained in a sentence."""
-        fields = attrs.fields(type(self.component))
-        assert [field.name for field in fields if not field.metadata.get("help")] == []
+        check_help(self.component)
 
     def test_it_survives_pickling(self) -> None:
         """A transform reaches another process whole."""

@@ -1,7 +1,6 @@
 """The websocket doors keep the kit's rules, on what a simulated Binance says."""
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests, told
 from werks_binance import (
     AggTrades,
     AggTradesFeed,
@@ -79,40 +78,12 @@ def candles(feed: Any, symbol: str) -> pa.RecordBatch:
     return rows(feed, symbol, MINUTE, interval=word("1m", COUNT), **edges, **amounts)
 
 
-def server(feed: Any) -> Iterator[Any]:
-    """Return a connection's words, and the answers to what the feed sends first."""
-    words = Words(Venue())
-    words.opened(feed.url.partition("binance.com")[2].removeprefix(":9443"))
-    return words, [words.said(text) for text in feed.converse(None, SYMBOLS).opened()]
+class Rules(WordsTests):
+    of: Any = None
+    words, markets, begin, step = Words, SYMBOLS, START, STEP
 
-
-class Rules(FeedTests):
-    door: Any = None
-    make: Any = None
-    doors: tuple[Any, ...] = ()
-
-    @pytest.fixture
-    def feed(self):
-        return self.door
-
-    @pytest.fixture
-    def symbols(self):
-        return SYMBOLS
-
-    @pytest.fixture
-    def expected(self):
-        return pa.Table.from_batches([type(self).make(self.door, symbol) for symbol in SYMBOLS])
-
-    @pytest.fixture
-    def frames(self):
-        words, _ = server(self.door)
-        parts = [type(self).make(self.door, s)[at : at + 20] for at in (0, 20, 40) for s in SYMBOLS]
-        said = [text for part in parts for text in words.trades(part)]
-        return [(text, START + n * STEP) for n, text in enumerate(said)]
-
-    @pytest.fixture
-    def acks(self):
-        return server(self.door)[1]
+    def make(self, symbol):
+        return self.of and self.of(self.door, symbol)
 
     @pytest.fixture
     def refusal(self):
@@ -125,38 +96,35 @@ class Rules(FeedTests):
 
     @pytest.fixture
     def goodbye(self):
-        return server(self.door)[0].maintenance()
-
-    @pytest.fixture
-    def others(self):
-        return self.doors
+        told(words := Words(Venue()), self.door, SYMBOLS)
+        return words.maintenance()
 
 
 class TestSpotTrades(Rules):
-    door, make = TradesFeed(), staticmethod(trades)
+    door, of = TradesFeed(), staticmethod(trades)
     doors = (Trades(), TradesRest())
 
 
 @pytest.mark.long
 class TestUsdmTrades(Rules):
-    door, make = TradesFeed(market="usdm"), staticmethod(trades)
+    door, of = TradesFeed(market="usdm"), staticmethod(trades)
     doors = (Trades(market="usdm"), TradesRest(market="usdm"))
 
 
 @pytest.mark.long
 class TestSpotAggTrades(Rules):
-    door, make = AggTradesFeed(), staticmethod(aggregates)
+    door, of = AggTradesFeed(), staticmethod(aggregates)
     doors = (AggTrades(), AggTradesRest())
 
 
 @pytest.mark.long
 class TestUsdmAggTrades(Rules):
-    door, make = AggTradesFeed(market="usdm"), staticmethod(aggregates)
+    door, of = AggTradesFeed(market="usdm"), staticmethod(aggregates)
     doors = (AggTrades(market="usdm"), AggTradesRest(market="usdm"))
 
 
 class TestSpotQuotes(Rules):
-    door, make = QuotesFeed(), staticmethod(quotes)
+    door, of = QuotesFeed(), staticmethod(quotes)
 
     @pytest.fixture
     def expected(self):  # without the time, which spot does not state
@@ -166,12 +134,12 @@ class TestSpotQuotes(Rules):
 
 @pytest.mark.long
 class TestUsdmQuotes(Rules):
-    door, make = QuotesFeed(market="usdm"), staticmethod(quotes)
+    door, of = QuotesFeed(market="usdm"), staticmethod(quotes)
 
 
 @pytest.mark.long
 class TestCandles(Rules):
-    door, make = CandlesFeed(), staticmethod(candles)
+    door, of = CandlesFeed(), staticmethod(candles)
     doors = (Candles(),)
 
     @pytest.mark.xfail(reason="a candle has no column received")
@@ -183,20 +151,12 @@ class TestLiquidations(Rules):
     door = LiquidationsFeed()
 
     @pytest.fixture
-    def expected(self):
-        return None
-
-    @pytest.fixture
     def frames(self):
         return [(_forced(n), START + n * STEP) for n in range(COUNT)]
 
 
 class TestFunding(Rules):
     door, doors = FundingFeed(), (Funding(),)
-
-    @pytest.fixture
-    def expected(self):
-        return None
 
     @pytest.fixture
     def frames(self):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from werks.schema import kind
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 _MS, _US = 10**6, 10**3
 # What USD-M serves on which route; anything else is acknowledged, and silent.
@@ -65,7 +66,7 @@ class Words:
         if name == "kline":
             stream = f"{stream}_{rows['interval'][0]}"
         if stream in self._streams:
-            for row in _plain(rows):
+            for row in by_name(rows, spelt=True):
                 payload = {"s": symbol, **getattr(self, f"_{name}")(row)}
                 yield json.dumps({"stream": stream, "data": payload})
 
@@ -107,19 +108,6 @@ class Words:
         counts = {"n": row["trades"], "f": 1, "L": row["trades"], "x": True}
         candle = {"t": start, "T": start + 59_999, "i": row["interval"], **amounts, **counts}
         return {"e": "kline", "E": start + 60_100, "k": {"s": str(row["symbol"]), **candle}}
-
-
-def _plain(rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Yield rows as plain data: times in ns, amounts as they are spelt."""
-    columns = {}
-    for field, column in zip(rows.schema, rows.columns, strict=True):
-        if pa.types.is_timestamp(field.type):
-            column = column.cast(pa.int64())
-        elif pa.types.is_decimal(field.type):
-            column = column.cast(pa.string())
-        columns[field.name] = column.to_pylist()
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
 
 
 def _error(code: int, message: str, number: Any) -> str:

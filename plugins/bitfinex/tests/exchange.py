@@ -7,6 +7,8 @@ from decimal import Decimal
 import attrs
 
 from werks.testing import Loopback
+from werks.testing.tape import Row
+from werks.testing.tape import candles as candles_of
 
 MS = 10**6
 SECOND = 10**9
@@ -52,22 +54,9 @@ def tape(count: int = 240) -> list[Trade]:
     return sorted(found, key=lambda each: (each.time, each.id))
 
 
-def candles(trades: Sequence[Trade], length: int = MINUTE) -> list[tuple[int | Decimal, ...]]:
+def candles(trades: Sequence[Trade], length: int = MINUTE) -> list[Row]:
     """Return (start, open, high, low, close, volume) of each minute in which there are trades."""
-    minutes: dict[int, list[Trade]] = {}
-    for each in trades:
-        minutes.setdefault(each.time - each.time % length, []).append(each)
-    return [
-        (
-            start,
-            rows[0].price,
-            max(each.price for each in rows),
-            min(each.price for each in rows),
-            rows[-1].price,
-            sum((each.size for each in rows), Decimal(0)),
-        )
-        for start, rows in sorted(minutes.items())
-    ]
+    return candles_of((each.row() for each in trades), length)
 
 
 def status(time: int, interest: object, rate: object, turn: int | None = None) -> list[object]:

@@ -4,11 +4,10 @@ import json
 from decimal import Decimal
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests, told
 from werks_bitfinex import (
     Candles,
     CandlesFeed,
@@ -99,96 +98,52 @@ def rates(symbol, count=9):
     return made(FundingFeed, symbol, stamps, rate=values, interval=[_HOURS // SECOND] * count)
 
 
-def told(feed, symbols, rows, past=()):
-    """Return what the simulated exchange answers to subscriptions, and says of rows."""
-    words = Words(Venue())
-    for each in past:
-        words.venue.add(each)
-    answers = [words.opened("/ws/2")]
-    for text in feed.converse(None, symbols).opened():
-        answers += words.said(text)
-    return answers, [text for each in rows for text in words.trades(each)]
-
-
-class TestTrades(FeedTests):
-    make, door, markets = staticmethod(trades), TradesFeed(), SYMBOLS
+class TestTrades(WordsTests):
+    make, door, doors = staticmethod(trades), TradesFeed(), (Trades(),)
+    words, markets, begin = Words, SYMBOLS, START
 
     @pytest.fixture
-    def feed(self):
-        return self.door
+    def prelude(self, acks):
+        return acks
 
     @pytest.fixture
-    def symbols(self):
-        return self.markets
-
-    @pytest.fixture
-    def expected(self):
-        return pa.Table.from_batches([self.make(symbol) for symbol in self.markets])
-
-    @pytest.fixture
-    def connection(self):
-        tapes = [self.make(symbol) for symbol in self.markets]
-        third = len(tapes[0]) // 3
-        parts = [each[at : at + third] for at in range(0, 3 * third, third) for each in tapes]
-        return told(self.door, self.markets, parts)
-
-    @pytest.fixture
-    def frames(self, connection):
-        return [(text, START + n * SECOND) for n, text in enumerate(connection[1])]
-
-    @pytest.fixture
-    def prelude(self, connection):
-        return connection[0]
-
-    @pytest.fixture
-    def acks(self, connection):
-        return connection[0]
-
-    @pytest.fixture
-    def refusal(self, connection):
+    def refusal(self):
         asked = list(self.door.converse(None, self.markets).opened())[-1]
         named = {k: v for k, v in json.loads(asked).items() if k != "event"}
         return json.dumps({"event": "error", "msg": "symbol: invalid", "code": 10300} | named)
 
     @pytest.fixture
-    def heartbeats(self, connection):
-        named = [json.loads(text) for text in connection[0]]
+    def heartbeats(self, acks):
+        named = [json.loads(text) for text in acks]
         beats = [f'[{each["chanId"]},"hb"]' for each in named if each["event"] == "subscribed"]
-        return [*beats, '{"event":"pong","ts":1,"cid":1}', connection[0][0]]
+        return [*beats, '{"event":"pong","ts":1,"cid":1}', acks[0]]
 
     @pytest.fixture
     def goodbye(self):
         return Words(Venue()).maintenance()
 
-    @pytest.fixture
-    def others(self):
-        return [Trades()]
-
 
 @pytest.mark.long
 class TestQuotes(TestTrades):
-    make, door = staticmethod(quotes), QuotesFeed()
-
-    @pytest.fixture
-    def others(self):
-        return []
+    make, door, doors = staticmethod(quotes), QuotesFeed(), ()
 
 
 class TestCandles(TestTrades):
     """What a subscription begins with: candles that are over."""
 
-    make, door = staticmethod(candles), CandlesFeed()
+    make, door, doors = staticmethod(candles), CandlesFeed(), (Candles(),)
 
     @pytest.fixture
-    def connection(self):
-        tapes = [self.make(symbol) for symbol in self.markets]
-        answers, _ = told(self.door, self.markets, (), tapes)
-        acks = [text for text in answers if text.startswith("{")]
-        return acks, [text for text in answers if text.startswith("[")]
+    def spoken(self):
+        words = Words(Venue())
+        for symbol in self.markets:
+            words.venue.add(self.make(symbol))
+        said, _ = told(words, self.door, self.markets)
+        return [text for text in said if text[0] == "{"], [text for text in said if text[0] == "["]
 
     @pytest.fixture
-    def frames(self, connection):
-        return [(text, START + 60 * MINUTE) for text in connection[1]]
+    def frames(self, spoken):
+        return [(text, START + 60 * MINUTE) for text in spoken[1]]
 
     @pytest.mark.xfail(reason="volumes are floats with noise: they are rounded, as by REST")
     def test_a_number_with_too_many_digits_is_an_error(self, talk):
@@ -198,42 +153,28 @@ class TestCandles(TestTrades):
     def test_received_is_when_the_message_came(self, talk):
         super().test_received_is_when_the_message_came(talk)
 
-    @pytest.fixture
-    def others(self):
-        return [Candles()]
-
 
 class TestLiquidations(TestTrades):
-    make, door = staticmethod(liquidations), LiquidationsFeed()
+    make, door, doors = staticmethod(liquidations), LiquidationsFeed(), ()
 
     @pytest.mark.xfail(reason="one subscription is of all symbols, and names none")
     def test_each_symbol_is_asked_for(self, talk):
         super().test_each_symbol_is_asked_for(talk)
 
-    @pytest.fixture
-    def others(self):
-        return []
-
 
 class TestOpenInterest(TestTrades):
-    make, door, markets = staticmethod(interests), OpenInterestFeed(), PERPETUALS
+    make, door, doors = staticmethod(interests), OpenInterestFeed(), (OpenInterest(),)
+    markets = PERPETUALS
 
     @pytest.mark.xfail(reason="floats with noise behind their digits are rounded, as by REST")
     def test_a_number_with_too_many_digits_is_an_error(self, talk):
         super().test_a_number_with_too_many_digits_is_an_error(talk)
 
-    @pytest.fixture
-    def others(self):
-        return [OpenInterest()]
-
 
 class TestFunding(TestTrades):
-    make, door, markets = staticmethod(rates), FundingFeed(), PERPETUALS
+    make, door, doors = staticmethod(rates), FundingFeed(), (Funding(),)
+    markets = PERPETUALS
 
     @pytest.mark.xfail(reason="rates are floats: they are rounded to 18 digits, as by REST")
     def test_a_number_with_too_many_digits_is_an_error(self, talk):
         super().test_a_number_with_too_many_digits_is_an_error(talk)
-
-    @pytest.fixture
-    def others(self):
-        return [Funding()]

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from werks.schema import kind, nanoseconds
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 MS = 10**6
 SEQ_ALL, TIMESTAMP = 65536, 32768
@@ -71,7 +72,7 @@ class Words:
         yield json.dumps(answer)
         past = self.venue.past(symbol, _SNAPSHOT.get(what, 0), what)
         if past is not None:
-            rows = [_row(each) for each in _plain(past)][::-1]
+            rows = [_row(each) for each in by_name(past)][::-1]
             payload = f"[{','.join(rows)}]" if what in ("TRADE", "CANDLE") else rows[0]
             yield self._frame(self._on[what, symbol], payload)
 
@@ -83,7 +84,7 @@ class Words:
         channel = self._on.get((status, "liq:global" if what == "LIQUIDATION" else symbol))
         if channel is None:
             return
-        said = [(_row(each), each["timestamp"] // MS) for each in _plain(rows)]
+        said = [(_row(each), each["timestamp"] // MS) for each in by_name(rows)]
         for word in (['"te"'], ['"tu"']) if what == "TRADE" else ([],):
             for each, self._time in said:
                 yield self._frame(channel, *word, each)
@@ -136,13 +137,6 @@ def _array(values: Sequence[Any]) -> str:
         for value in values
     ]
     return f"[{','.join(texts)}]"
-
-
-def _plain(rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows as plain data, times in ns."""
-    names = [name for name in rows.schema.names if name != "received"]
-    place, times = names.index("timestamp"), rows["timestamp"].cast(pa.int64())
-    return list(rows.select(names).set_column(place, "timestamp", times).to_pylist())
 
 
 def _error(code: int, message: str, named: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests
 from werks_bitmex import (
     Candles,
     CandlesFeed,
@@ -73,64 +73,28 @@ def quotes(feed: Any, symbol: str) -> pa.RecordBatch:
     return rows(feed, symbol, bid=PRICES, bid_size=sizes, ask=asks, ask_size=left)
 
 
-def server(feed: Any, **given: Any) -> tuple[Words, list[str]]:
-    """Return a connection's words, and the answers to what the feed sends first."""
-    words = Words(Venue(**given))
-    asked = feed.converse(None, SYMBOLS).opened()
-    welcome = words.opened("/realtime")
-    return words, [welcome, *(answer for text in asked for answer in words.said(text))]
+class Rules(WordsTests):
+    of: Any = None
+    words, markets, begin, step, parts = Words, SYMBOLS, START, STEP, COUNT // 4
 
-
-class Rules(FeedTests):
-    door: Any = None
-    make: Any = None
-    doors: tuple[Any, ...] = ()
+    def make(self, symbol):
+        return self.of and self.of(self.door, symbol)
 
     @pytest.fixture
-    def feed(self):
-        return self.door
-
-    @pytest.fixture
-    def symbols(self):
-        return SYMBOLS
-
-    @pytest.fixture
-    def expected(self):
-        made = type(self).make
-        return made and pa.Table.from_batches([made(self.door, symbol) for symbol in SYMBOLS])
-
-    @pytest.fixture
-    def frames(self):
-        words, _ = server(self.door)
-        made = {symbol: type(self).make(self.door, symbol) for symbol in SYMBOLS}
-        parts = [made[symbol][at : at + 4] for at in range(0, COUNT, 4) for symbol in SYMBOLS]
-        said = [text for part in parts for text in words.trades(part)]
-        return [(text, START + n * STEP) for n, text in enumerate(said)]
-
-    @pytest.fixture
-    def prelude(self):
-        return server(self.door)[1]
-
-    @pytest.fixture
-    def acks(self):
-        return server(self.door)[1]
+    def prelude(self, acks):
+        return acks
 
     @pytest.fixture
     def refusal(self):
-        asked = {"op": "subscribe", "args": ["nosuch:XBTUSD"]}
-        return next(server(self.door)[0].said(json.dumps(asked)))
+        return next(Words(Venue()).said('{"op":"subscribe","args":["nosuch:XBTUSD"]}'))
 
     @pytest.fixture
-    def heartbeats(self):
-        return ["pong", server(self.door)[1][0]]
-
-    @pytest.fixture
-    def others(self):
-        return self.doors
+    def heartbeats(self, acks):
+        return ["pong", acks[0]]
 
 
 class TestTrades(Rules):
-    door, make = TradesFeed(), staticmethod(trades)
+    door, of = TradesFeed(), staticmethod(trades)
     doors = (Trades(), TradesRest())
 
     def test_the_noise_of_base_and_quote_amounts_is_rounded(self, talk):
@@ -150,7 +114,7 @@ class TestTrades(Rules):
 
 @pytest.mark.long
 class TestQuotes(Rules):
-    door, make = QuotesFeed(), staticmethod(quotes)
+    door, of = QuotesFeed(), staticmethod(quotes)
 
 
 class Made(Rules):

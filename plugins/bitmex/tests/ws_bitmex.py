@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from werks.schema import kind
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 _TABLES = {"TRADE": "trade", "QUOTE": "quote", "LIQUIDATION": "liquidation"}
 _KNOWN = ("trade", "quote", "liquidation", "funding", "instrument", "tradeBin1m", "orderBookL2")
@@ -98,7 +99,7 @@ class Words:
 
     def _rows(self, rows: pa.RecordBatch) -> list[dict[str, Any]]:
         tell = getattr(self, f"_{_TABLES[kind(rows.schema)]}")
-        return [tell(row) for row in _plain(rows)]
+        return [tell(row) for row in by_name(rows)]
 
     def _trade(self, row: dict[str, Any]) -> dict[str, Any]:
         home, foreign = row["size"], row["notional"]
@@ -171,14 +172,3 @@ def _iso(time: int) -> str:
     seconds, rest = divmod(time, 10**9)
     stamp = pa.scalar(seconds, pa.timestamp("s")).as_py().isoformat()
     return f"{stamp}.{rest // 10**6:03d}Z"
-
-
-def _plain(rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Yield rows as plain data: times in ns."""
-    columns = {}
-    for field, column in zip(rows.schema, rows.columns, strict=True):
-        if pa.types.is_timestamp(field.type):
-            column = column.cast(pa.int64())
-        columns[field.name] = column.to_pylist()
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))

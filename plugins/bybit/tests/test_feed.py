@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests
 from werks_bybit import (
     Candles,
     CandlesFeed,
@@ -78,44 +78,12 @@ def quotes(feed: Any, symbol: str) -> pa.RecordBatch:
     return rows(feed, symbol, bid=PRICES, bid_size=sizes, ask=asks, ask_size=left)
 
 
-def server(feed: Any) -> tuple[Words, list[str]]:
-    """Return a connection's words, and the answers to what the feed sends first."""
-    words = Words(Venue())
-    words.opened(feed.url.partition("bybit.com")[2])
-    asked = feed.converse(None, SYMBOLS).opened()
-    return words, [answer for text in asked for answer in words.said(text)]
+class Rules(WordsTests):
+    of: Any = None
+    words, markets, begin, step, parts = Words, SYMBOLS, START, STEP, COUNT // 4
 
-
-class Rules(FeedTests):
-    door: Any = None
-    make: Any = None
-    doors: tuple[Any, ...] = ()
-
-    @pytest.fixture
-    def feed(self):
-        return self.door
-
-    @pytest.fixture
-    def symbols(self):
-        return SYMBOLS
-
-    @pytest.fixture
-    def expected(self):
-        made = type(self).make
-        return made and pa.Table.from_batches([made(self.door, symbol) for symbol in SYMBOLS])
-
-    @pytest.fixture
-    def frames(self):
-        words, _ = server(self.door)
-        parts = [
-            type(self).make(self.door, s)[at : at + 4] for at in range(0, COUNT, 4) for s in SYMBOLS
-        ]
-        said = [text for part in parts for text in words.trades(part)]
-        return [(text, START + n * STEP) for n, text in enumerate(said)]
-
-    @pytest.fixture
-    def acks(self):
-        return server(self.door)[1]
+    def make(self, symbol):
+        return self.of and self.of(self.door, symbol)
 
     @pytest.fixture
     def refusal(self):
@@ -125,50 +93,46 @@ class Rules(FeedTests):
 
     @pytest.fixture
     def heartbeats(self):
-        words, _ = server(self.door)
         pong = '{"success":true,"ret_msg":"pong","conn_id":"1","op":"ping"}'
-        return [*words.said('{"op":"ping","req_id":"7"}'), pong, '{"op":"pong","args":["1"]}']
-
-    @pytest.fixture
-    def others(self):
-        return self.doors
+        said = Words(Venue()).said('{"op":"ping","req_id":"7"}')
+        return [*said, pong, '{"op":"pong","args":["1"]}']
 
 
 class TestLinearTrades(Rules):
-    door, make = TradesFeed(), staticmethod(trades)
+    door, of = TradesFeed(), staticmethod(trades)
     doors = (Trades(), TradesRest())
 
 
 @pytest.mark.long
 class TestInverseTrades(Rules):
-    door, make = TradesFeed(market="inverse"), staticmethod(trades)
+    door, of = TradesFeed(market="inverse"), staticmethod(trades)
     doors = (Trades(market="inverse"), TradesRest(market="inverse"))
 
 
 @pytest.mark.long
 class TestSpotTrades(Rules):
-    door, make = TradesFeed(market="spot"), staticmethod(trades)
+    door, of = TradesFeed(market="spot"), staticmethod(trades)
     doors = (Trades(market="spot"), TradesRest(market="spot"))
 
 
 @pytest.mark.long
 class TestLiquidations(Rules):
-    door, make = LiquidationsFeed(), staticmethod(liquidations)
+    door, of = LiquidationsFeed(), staticmethod(liquidations)
 
 
 @pytest.mark.long
 class TestInverseLiquidations(Rules):
-    door, make = LiquidationsFeed(market="inverse"), staticmethod(liquidations)
+    door, of = LiquidationsFeed(market="inverse"), staticmethod(liquidations)
 
 
 @pytest.mark.long
 class TestQuotes(Rules):
-    door, make = QuotesFeed(), staticmethod(quotes)
+    door, of = QuotesFeed(), staticmethod(quotes)
 
 
 @pytest.mark.long
 class TestSpotQuotes(Rules):
-    door, make = QuotesFeed(market="spot"), staticmethod(quotes)
+    door, of = QuotesFeed(market="spot"), staticmethod(quotes)
 
 
 class TestCandles(Rules):

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from werks.schema import kind
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 _MS = 10**6
 _TOPICS = {"TRADE": "publicTrade", "QUOTE": "orderbook.1", "LIQUIDATION": "allLiquidation"}
@@ -75,7 +76,7 @@ class Words:
         topic = f"{_TOPICS[what]}.{rows['symbol'][0]}"
         if topic not in self._topics:
             return
-        made = list(_plain(rows))
+        made = by_name(rows, spelt=True)
         if what == "QUOTE":
             yield from (self._quote(topic, row) for row in made)
             return
@@ -128,16 +129,3 @@ class Words:
 def _short(number: str) -> str:
     """Return a number without the zeros at its end."""
     return number.rstrip("0").rstrip(".") if "." in number else number
-
-
-def _plain(rows: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Yield rows as plain data: times in ns, amounts as they are spelt."""
-    columns = {}
-    for field, column in zip(rows.schema, rows.columns, strict=True):
-        if pa.types.is_timestamp(field.type):
-            column = column.cast(pa.int64())
-        elif pa.types.is_decimal(field.type):
-            column = column.cast(pa.string())
-        columns[field.name] = column.to_pylist()
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))

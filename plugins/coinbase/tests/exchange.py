@@ -8,6 +8,8 @@ from decimal import Decimal
 import attrs
 
 from werks.testing import Loopback
+from werks.testing.tape import Row
+from werks.testing.tape import candles as candles_of
 
 SECOND = 10**9
 MINUTE = 60 * SECOND
@@ -61,22 +63,9 @@ def tape(count: int = 240, first: int = 1) -> list[Trade]:
     return found
 
 
-def candles(trades: Sequence[Trade], length: int = MINUTE) -> list[tuple[object, ...]]:
+def candles(trades: Sequence[Trade], length: int = MINUTE) -> list[Row]:
     """Return (start, open, high, low, close, volume) of each minute in which there are trades."""
-    minutes: dict[int, list[Trade]] = {}
-    for each in trades:
-        minutes.setdefault(each.time - each.time % length, []).append(each)
-    return [
-        (
-            start,
-            rows[0].price,
-            max(each.price for each in rows),
-            min(each.price for each in rows),
-            rows[-1].price,
-            sum(each.size for each in rows),
-        )
-        for start, rows in sorted(minutes.items())
-    ]
+    return candles_of((each.row() for each in trades), length)
 
 
 Answer = tuple[int, bytes, Mapping[str, str]]

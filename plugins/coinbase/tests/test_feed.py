@@ -4,14 +4,13 @@ import json
 from decimal import Decimal
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests, told
 from werks_coinbase import QuotesFeed, Trades, TradesFeed
 
-from .exchange import SECOND, START, tape
+from .exchange import START, tape
 from .ws_coinbase import Words
 
 SYMBOLS = ("BTC-USD", "ETH-EUR")
@@ -49,43 +48,9 @@ def quotes(symbol, count=60):
     )
 
 
-def told(feed, rows, past=()):
-    """Return what the simulated exchange says of a subscription, and then of rows."""
-    venue = Venue()
-    for each in past:
-        venue.add(each)
-    words = Words(venue)
-    answers = []
-    for text in feed.converse(None, SYMBOLS).opened():
-        answers += words.said(text)
-    said = [text for each in rows for text in words.trades(each)]
-    return answers, said, list(words.heartbeat())
-
-
-class TestTrades(FeedTests):
-    make, door = staticmethod(trades), TradesFeed()
-
-    @pytest.fixture
-    def feed(self):
-        return self.door
-
-    @pytest.fixture
-    def symbols(self):
-        return SYMBOLS
-
-    @pytest.fixture
-    def expected(self):
-        return pa.Table.from_batches([self.make(symbol) for symbol in SYMBOLS])
-
-    @pytest.fixture
-    def frames(self):
-        halves = [self.make(symbol)[at : at + 20] for at in (0, 20, 40) for symbol in SYMBOLS]
-        _, said, _ = told(self.door, halves)
-        return [(text, START + n * SECOND) for n, text in enumerate(said)]
-
-    @pytest.fixture
-    def acks(self):
-        return told(self.door, ())[0]
+class TestTrades(WordsTests):
+    make, door, doors = staticmethod(trades), TradesFeed(), (Trades(),)
+    words, markets, begin = Words, SYMBOLS, START
 
     @pytest.fixture
     def refusal(self):
@@ -94,20 +59,13 @@ class TestTrades(FeedTests):
 
     @pytest.fixture
     def heartbeats(self):
-        return [*told(self.door, ())[2], '{"type":"status","products":[],"currencies":[]}']
+        told(words := Words(Venue()), self.door, SYMBOLS)
+        return [*words.heartbeat(), '{"type":"status","products":[],"currencies":[]}']
 
     @pytest.fixture
     def goodbye(self):
         return '{"type":"error","message":"ErrSlowConsume"}'
 
-    @pytest.fixture
-    def others(self):
-        return [Trades()]
-
 
 class TestQuotes(TestTrades):
-    make, door = staticmethod(quotes), QuotesFeed()
-
-    @pytest.fixture
-    def others(self):
-        return []
+    make, door, doors = staticmethod(quotes), QuotesFeed(), ()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from werks.schema import kind, nanoseconds
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 SECOND = 10**9
 _CHANNELS = {"matches": "TRADE", "ticker": "QUOTE", "heartbeat": ""}
@@ -59,7 +60,7 @@ class Words:
         what = _CHANNELS[channel]
         past = self.venue.past(product, 1, what) if what else None
         if past is not None:
-            (row,) = _plain(past)
+            (row,) = by_name(past)
             yield self._match(row, "last_match") if what == "TRADE" else self._ticker(row)
 
     def _subscriptions(self) -> str:
@@ -74,7 +75,7 @@ class Words:
             self._last[product] = int(str(rows["trade_id"][-1]))
         if product not in self._on.get("matches" if what == "TRADE" else "ticker", ()):
             return
-        for row in _plain(rows):
+        for row in by_name(rows):
             yield self._match(row, "match") if what == "TRADE" else self._ticker(row)
 
     def heartbeat(self) -> Iterator[str]:
@@ -139,15 +140,6 @@ def moment(time: Any) -> str:
     fraction = f"{rest:09}"
     fraction = fraction[:6] if fraction.endswith("000") else fraction
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{fraction}Z"
-
-
-def _plain(rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows as plain data, times in ns."""
-    names = [name for name in rows.schema.names if name != "received"]
-    times = rows["timestamp"].cast(pa.int64())
-    place = names.index("timestamp")
-    whole = rows.select(names)
-    return list(whole.set_column(place, "timestamp", times).to_pylist())
 
 
 def _error(message: str, reason: str) -> str:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from werks.schema import batch, times, word
-from werks.testing import FeedTests, Venue
+from werks.testing import Venue, WordsTests, told
 from werks_kraken import Candles, CandlesFeed, QuotesFeed, Trades, TradesFeed
 
 from .exchange import BEGIN, trade
@@ -72,41 +72,17 @@ def candles(symbol, starts=range(6)):
     )
 
 
-def told(feed, rows, past=()):
-    """Return what the simulated exchange answers to a subscription, and says of rows."""
+def begun(test):
+    """Return what a connection begins with if the rows of a test have been told before."""
     venue = Venue()
-    for each in past:
-        venue.add(each)
-    words = Words(venue)
-    answers = [words.opened("/v2")]
-    for text in feed.converse(None, SYMBOLS).opened():
-        answers += words.said(text)
-    return answers, [text for each in rows for text in words.trades(each)]
+    for symbol in SYMBOLS:
+        venue.add(test.make(symbol))
+    return told(Words(venue), test.door, SYMBOLS)[0]
 
 
-class TestTrades(FeedTests):
-    make, door = staticmethod(trades), TradesFeed()
-
-    @pytest.fixture
-    def feed(self):
-        return self.door
-
-    @pytest.fixture
-    def symbols(self):
-        return SYMBOLS
-
-    @pytest.fixture
-    def expected(self):
-        return pa.Table.from_batches([self.make(symbol) for symbol in SYMBOLS])
-
-    @pytest.fixture
-    def frames(self):
-        thirds = [self.make(symbol)[at : at + 30] for at in (0, 30, 60) for symbol in SYMBOLS]
-        return [(text, BEGIN + n * SECOND) for n, text in enumerate(told(self.door, thirds)[1])]
-
-    @pytest.fixture
-    def acks(self):
-        return told(self.door, ())[0]
+class TestTrades(WordsTests):
+    make, door, doors = staticmethod(trades), TradesFeed(), (Trades(),)
+    words, markets, begin = Words, SYMBOLS, BEGIN
 
     @pytest.fixture
     def refusal(self):
@@ -115,17 +91,13 @@ class TestTrades(FeedTests):
         return next(words.said(text))
 
     @pytest.fixture
-    def heartbeats(self):
+    def heartbeats(self, acks):
         pong = next(Words(Venue()).said(self.door.ping[0]))
-        return [told(self.door, ())[0][0], '{"channel":"heartbeat"}', pong]
+        return [acks[0], '{"channel":"heartbeat"}', pong]
 
     @pytest.fixture
     def goodbye(self):
         return Words(Venue()).maintenance()
-
-    @pytest.fixture
-    def others(self):
-        return [Trades()]
 
 
 class TestTradesOfASnapshot(TestTrades):
@@ -137,8 +109,7 @@ class TestTradesOfASnapshot(TestTrades):
 
     @pytest.fixture
     def frames(self):
-        answers, _ = told(self.door, (), [self.make(symbol) for symbol in SYMBOLS])
-        return [(text, BEGIN + n * SECOND) for n, text in enumerate(answers)]
+        return [(text, BEGIN + n * SECOND) for n, text in enumerate(begun(self))]
 
     @pytest.fixture
     def heartbeats(self):
@@ -147,28 +118,19 @@ class TestTradesOfASnapshot(TestTrades):
 
 @pytest.mark.long
 class TestQuotes(TestTrades):
-    make, door = staticmethod(quotes), QuotesFeed()
-
-    @pytest.fixture
-    def others(self):
-        return []
+    make, door, doors = staticmethod(quotes), QuotesFeed(), ()
 
 
 class TestCandles(TestTrades):
     """What a subscription begins with: candles that are over."""
 
-    make, door = staticmethod(candles), CandlesFeed()
+    make, door, doors = staticmethod(candles), CandlesFeed(), (Candles(),)
 
     @pytest.fixture
     def frames(self):
-        answers, _ = told(self.door, (), [self.make(symbol) for symbol in SYMBOLS])
         # All of them are over, and the next one is not.
         received = BEGIN + 6 * MINUTE + 61 * SECOND
-        return [(text, received) for text in answers[1:]]
-
-    @pytest.fixture
-    def others(self):
-        return [Candles()]
+        return [(text, received) for text in begun(self)[1:]]
 
     @pytest.mark.xfail(reason="candles have no column received", raises=KeyError, strict=False)
     def test_received_is_when_the_message_came(self, talk):

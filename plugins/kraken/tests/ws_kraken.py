@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from werks.schema import kind, nanoseconds
 from werks.testing import Venue
+from werks.testing.tape import by_name
 
 SECOND = 10**9
 _KINDS = {"trade": "TRADE", "ticker": "QUOTE", "ohlc": "CANDLE"}
@@ -87,7 +88,7 @@ class Words:
     def _message(self, rows: pa.RecordBatch, what: str) -> str:
         channel = _CHANNELS[kind(rows.schema)]
         write = {"trade": _trade, "ticker": _ticker, "ohlc": _candle}[channel]
-        said = ",".join(write(row) for row in _plain(rows))
+        said = ",".join(write(row) for row in by_name(rows))
         stamp = f',"timestamp":"{_TIME}"' if channel == "ohlc" else ""
         return f'{{"channel":"{channel}","type":"{what}","data":[{said}]{stamp}}}'
 
@@ -138,10 +139,3 @@ def moment(time: int, digits: int = 6) -> str:
     fraction = f"{rest:09}"
     fraction = fraction[:digits] if not int(fraction[digits:] or 0) else fraction
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}.{fraction}Z"
-
-
-def _plain(rows: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return rows as plain data, times in ns."""
-    names = [name for name in rows.schema.names if name != "received"]
-    place, times = names.index("timestamp"), rows["timestamp"].cast(pa.int64())
-    return list(rows.select(names).set_column(place, "timestamp", times).to_pylist())
