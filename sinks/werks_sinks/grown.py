@@ -18,6 +18,7 @@ from .lines import Spelling
 from .names import safe
 from .packing import opened, packing_of
 from .parsing import Limited, parsed, require_whole
+from .reading import damage_named
 
 
 @attrs.frozen
@@ -84,15 +85,9 @@ def _read(
     path = whereabouts(folder, piece)
     if path is None:
         raise SinkError(f"{folder / name} is gone; run again to have its rows written anew")
-    with naming(path):
-        try:
-            with opened(path, packing_of(path)) as file:
-                _skip(file, begin)
-                yield from parsed(Limited(file, end - begin), spelling, schema, with_head=False)
-        except (pa.ArrowInvalid, ValueError, EOFError) as error:
-            raise SinkError(
-                f"{path} is damaged: {error}; remove it, then run again to have it written anew"
-            ) from error
+    with damage_named(path), opened(path, packing_of(path)) as file:
+        _skip(file, begin)
+        yield from parsed(Limited(file, end - begin), spelling, schema, with_head=False)
 
 
 def _skip(file: object, size: int) -> None:

@@ -1,10 +1,14 @@
 """Rows of a sink read back: from the final file of a window, else from its segments."""
 
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from isal import isal_zlib
 
 from werks.components import Window
 from werks.errors import SinkError
@@ -15,6 +19,9 @@ from .formats import Format, require_version
 from .places import Folder
 
 _ABSENT = (FileNotFoundError, NotADirectoryError)
+# What Arrow, the parsers and the decompressors raise where a file is cut or altered.
+_UNPACKING: Any = (EOFError, NotImplementedError, isal_zlib.error, zlib.error, zipfile.BadZipFile)
+_DAMAGE = (pa.ArrowException, OSError, LookupError, ValueError, *_UNPACKING)
 
 
 def read(
@@ -61,7 +68,7 @@ def damage_named(path: Path) -> Iterator[None]:
         yield
     except _ABSENT:
         raise
-    except (pa.ArrowException, OSError, LookupError, ValueError) as error:
+    except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno:
             with naming(path):
                 raise

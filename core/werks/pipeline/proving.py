@@ -175,6 +175,8 @@ def _folded(
     folded = hashlib.sha256()
     sums: dict[str, Decimal] = {}
     for window, proof in found.items():
+        if window.day is None and not proof.rows:
+            continue  # a database keeps the proof that nothing is open, files do not
         folded.update(f"{window.name} {proof.rows} {proof.hash}\n".encode())
         for name, value in proof.sums.items():
             sums[name] = sums.get(name, Decimal(0)) + Decimal(value)
