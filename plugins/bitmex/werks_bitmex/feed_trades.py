@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any, ClassVar
 
 import attrs
@@ -134,7 +135,7 @@ def _numbers(rows: Sequence[Any]) -> dict[str, pa.Array]:
         "homeNotional": [row.homeNotional for row in rows],
         "foreignNotional": [row.foreignNotional for row in rows],
     }
-    found = literals([token for tokens in given.values() for token in tokens])
+    found = literals(list(chain.from_iterable(given.values())))
     if b"null" in found.buffers()[2].to_pybytes():
         nothing = pc.equal(found, pa.scalar("null", pa.string()))
         found = pc.if_else(nothing, pa.scalar("", pa.string()), found)
