@@ -378,6 +378,18 @@ def test_a_csv_that_leaves_columns_out_says_so(export):
     assert list(to.parent.iterdir()) == []
 
 
+def test_rows_without_a_time_are_named_and_nothing_is_written(copied, export):
+    path = copied.parent / "files/minutes/sim/ETHUSD/2024-01-02.feather"
+    rows = feather.read_table(path)
+    field = rows.schema.field("timestamp")
+    place = rows.schema.get_field_index("timestamp")
+    none = pa.nulls(len(rows), field.type)
+    feather.write_feather(rows.set_column(place, field, none), path)
+    export("a.parquet", code=1, file=copied)
+    said = "error: files: minutes, sim ETHUSD 2024-01-02 is damaged: rows of it have no time\n"
+    assert export.err == said
+
+
 def test_a_damaged_file_is_named_and_nothing_is_written(copied, export):
     path = copied.parent / "files/minutes/sim/ETHUSD/2024-01-02.feather"
     path.write_bytes(path.read_bytes()[:-100])
@@ -627,14 +639,50 @@ class Sender:
     waiting: tuple[str, ...] = option((), help="What cannot be sent.")
 
     def send(self):
-        reason = "the store does not answer" if self.waiting else ""
-        return SimpleNamespace(sent=("a/1", "a/2"), waiting=self.waiting, bytes=2048, reason=reason)
+        reason, size = ("the store does not answer", 2048) if self.waiting else ("", 0)
+        return SimpleNamespace(sent=("a/1", "a/2"), waiting=self.waiting, bytes=size, reason=reason)
 
 
 @hookimpl
 def werks_sinks():
     return {"sender": Sender}
 '''
+
+
+LATE = """
+from werks.errors import SinkError
+from werks.hookspecs import hookimpl
+from werks_sinks.feather import Feather
+
+
+class Late(Feather):
+    def send_due(self):
+        if (self.path / "away").exists():
+            raise SinkError("the bucket is not there")
+        (self.path / "sent").touch()
+
+
+@hookimpl
+def werks_sinks():
+    return {"late": Late}
+"""
+
+
+def test_a_run_with_nothing_to_do_still_sends_what_waits(tmp_path):
+    (tmp_path / "late.py").write_text(LATE)
+    pipeline = PIPELINE.partition("[sinks.")[0].partition("[transforms.")[0].format(root=tmp_path)
+    to = tmp_path / "to"
+    given = f'[sinks.far]\ntype = "late"\npath = "{to}"\ninputs = ["trades"]\n'
+    (tmp_path / "p.toml").write_text(pipeline + given)
+    call = ["run", str(tmp_path / "p.toml"), "--plugin", str(tmp_path / "late.py"), "--quiet"]
+    assert CliRunner().invoke(cli.main, call).exit_code == 0
+    (to / "sent").unlink()
+    assert CliRunner().invoke(cli.main, call).exit_code == 0
+    (to / "sent").unlink()
+    (to / "away").touch()
+    done = CliRunner().invoke(cli.main, call)
+    assert done.exit_code == 1
+    assert done.stderr == "error: far: the bucket is not there\n"
 
 
 @pytest.mark.parametrize("waiting", [False, True])
@@ -649,8 +697,10 @@ def test_an_upload_tells_what_was_sent_and_what_waits(tmp_path, waiting):
     assert done.stdout.splitlines() == [
         "far: uploaded a/1",
         "far: uploaded a/2",
-        "far: 2 uploaded, 2,048 bytes; "
-        + ("1 waiting: the store does not answer" if waiting else "0 waiting"),
+        "far: 2 uploaded; "
+        + (
+            "1 waiting, 2,048 bytes: the store does not answer" if waiting else "0 waiting, 0 bytes"
+        ),
     ]
     assert done.stderr == ("far: waits: b/3\n" if waiting else "")
 

@@ -3,9 +3,11 @@
 import gzip
 import json
 import re
+import runpy
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -53,6 +55,11 @@ type = "sqlite"
 path = "{root}/rows.db"
 inputs = ["trades", "dollars"]
 """
+SERVERS = Path(__file__).parents[1] / "sinks/tests"
+DATABASES = runpy.run_path(str(SERVERS / "servers.py"))
+BUCKETS = runpy.run_path(str(SERVERS / "s3_server.py"))
+postgres, database = DATABASES["postgres"], DATABASES["database"]
+s3_server, s3_options = BUCKETS["s3_server"], BUCKETS["s3_options"]
 STORES = ("files", "columns", "lines", "table")
 DAY, SYMBOL = "2024-01-02", "BTCUSD"
 
@@ -246,3 +253,55 @@ def test_a_sink_that_is_not_there_is_refused(filled):
     done = CliRunner().invoke(cli.main, ["verify", str(filled), "--sink", "nosuch"])
     assert done.exit_code == 2
     assert "nosuch" in done.stderr
+
+
+# Servers
+
+CHANGES = (missing, doubled, swapped, altered)
+SAID = ("1 rows are missing", "1 rows are too many", *["altered, or in another order"] * 2)
+
+
+def far(root, words):
+    """Fill a sink of four days of trades; return its pipeline file."""
+    head = PIPELINE.partition("[transforms.")[0].replace(', "ETHUSD"', "").replace("-04", "-05")
+    file = root / "p.toml"
+    file.write_text(f'{head.format(root=root)}[sinks.far]\ninputs = ["trades"]\n{words}')
+    assert run(load(file)).errors == []
+    assert all(each["proven"] for each in verified(root, "far").values())
+    return file
+
+
+def require_told(root):
+    """Each of the four days was tampered with in its own way."""
+    (found,) = verified(root, "far", code=1).values()
+    for day, said, problem in zip(range(1, 5), SAID, found["problems"], strict=True):
+        assert problem.startswith(f"2024-01-0{day}: {said}")
+
+
+def test_what_was_tampered_with_in_postgres_is_told(tmp_path, postgres, database):
+    far(tmp_path, f'type = "postgres"\nurl = "{postgres.url(database)}"\n')
+    with postgres.connect(database) as db:
+        db.execute("DELETE FROM trades WHERE \"window\" = '2024-01-01' AND n = 7")
+        db.execute("CREATE TEMP TABLE one AS SELECT * FROM trades WHERE n = 7")
+        db.execute("UPDATE one SET n = 999")
+        db.execute("INSERT INTO trades SELECT * FROM one WHERE \"window\" = '2024-01-02'")
+        for old, new in ((7, -1), (8, 7), (-1, 8)):
+            of = f"\"window\" = '2024-01-03' AND n = {old}"
+            db.execute(f"UPDATE trades SET n = {new} WHERE {of}")
+        db.execute("UPDATE trades SET price = price + 1 WHERE \"window\" = '2024-01-04' AND n = 7")
+    require_told(tmp_path)
+
+
+def test_what_was_tampered_with_in_a_bucket_is_told(tmp_path, s3_server, s3_options):
+    import obstore
+
+    words = "".join(f"{name} = {json.dumps(value)}\n" for name, value in s3_options.items())
+    far(tmp_path, f'type = "s3"\npath = "{tmp_path}/spool"\n{words}')
+    bucket, _, prefix = s3_options["url"].removeprefix("s3://").partition("/")
+    store, path = s3_server.client(bucket), tmp_path / "day.feather"
+    for day, change in enumerate(CHANGES, 1):
+        key = f"{prefix}/trades/sim/{SYMBOL}/2024-01-0{day}.feather"
+        path.write_bytes(obstore.get(store, key).bytes())
+        feather.write_feather(change(feather.read_table(path)), path, compression="zstd")
+        obstore.put(store, key, path.read_bytes())
+    require_told(tmp_path)

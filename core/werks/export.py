@@ -204,6 +204,9 @@ class Export:
             if before or is_left_out or (proof is not None and not proof.rows):
                 continue
             for batch in self._sink.read(window, self.node, self._schema(exchange)):
+                if batch["timestamp"].null_count:
+                    where = f"{self.sink}: {self.node}, {exchange} {window.symbol} {window.name}"
+                    raise SinkError(f"{where} is damaged: rows of it have no time")
                 times = nanoseconds(batch["timestamp"])
                 kept = _between(batch, times, start, stop)
                 if len(kept):

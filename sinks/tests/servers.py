@@ -162,11 +162,13 @@ class Proxy:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A PostgreSQL server."""
-    server = _started()
-    yield server
-    server.remove()
+def postgres(request) -> Postgres:
+    """The PostgreSQL server of this test process; one, whoever loads this file."""
+    kept = vars(request.config)
+    if "werks_postgres" not in kept:
+        kept["werks_postgres"] = server = _started()
+        request.config.add_cleanup(server.remove)
+    return kept["werks_postgres"]
 
 
 @pytest.fixture

@@ -175,3 +175,20 @@ def test_a_proof_that_is_not_that_of_the_rows_is_refused(sink):
         writer.finish(DAY, {"trades": rules.prove("trades", A)})
     writer.close()
     check(sink, A)
+
+
+def test_a_disk_that_is_away_at_the_end_of_a_day_is_named_and_may_come_back(tmp_path):
+    """A plain OSError would end the stream for good, as if a plugin had failed."""
+    place, away = tmp_path / "data", tmp_path / "away"
+    sink = Feather(path=place)
+    writer = sink.open(SCHEMAS)
+    append(writer, DAY, A)
+    place.rename(away)
+    proofs = {"trades": rules.prove("trades", A)}
+    with pytest.raises(SinkError, match=str(place)):
+        writer.finish(DAY, proofs)
+    away.rename(place)
+    writer.abort()
+    writer.finish(DAY, proofs)
+    writer.close()
+    check(sink, A)

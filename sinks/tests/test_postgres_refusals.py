@@ -36,6 +36,11 @@ def test_a_wrong_password_is_named(postgres, database):
     assert 'password authentication failed for user "werks"' in said
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused_before_its_rows_are_lost(url):
+    assert "ends with its connection; name a file" in refused(Postgres(url=url))
+
+
 def test_a_missing_database_is_named(postgres):
     assert 'database "nothing" does not exist' in refused(Postgres(url=postgres.url("nothing")))
 

@@ -30,6 +30,18 @@ def stored(sink, window=DAY):
     return pa.Table.from_batches(sink.read(window, "trades", of), of)
 
 
+def test_a_table_that_another_session_has_locked_is_named_when_it_is_read(postgres, database, sink):
+    receipt = put(sink, sample("trades"))
+    hasty = Postgres(url=postgres.url(database), timeout=0.05)
+    with postgres.connect(database) as other, other.transaction():
+        other.execute("LOCK TABLE trades")
+        with pytest.raises(SinkError, match="or has locked it; let it finish"):
+            hasty.holds(DAY, "trades", receipt)
+        with pytest.raises(SinkError, match="or has locked it; let it finish"):
+            list(hasty.read(DAY, "trades", SCHEMAS["trades"]))
+    assert hasty.holds(DAY, "trades", receipt)
+
+
 def test_a_window_that_another_writes_for_too_long_is_named(postgres, database, sink):
     put(sink, sample("trades"))
     inside, go_on = threading.Event(), threading.Event()
@@ -48,7 +60,7 @@ def test_a_window_that_another_writes_for_too_long_is_named(postgres, database, 
     thread.start()
     try:
         assert inside.wait(20)
-        with pytest.raises(SinkError, match="another run has been writing the same; let it finish"):
+        with pytest.raises(SinkError, match="another run has been writing the same, or"):
             put(hasty, MANY)
         put(hasty, sample("trades", OTHER), OTHER)
     finally:

@@ -338,6 +338,8 @@ def test_two_buckets_wait_apart(make, path, s3_options):
     [
         ({"url": "bucket/prefix"}, r'an address like "s3://bucket/prefix"'),
         ({"url": "s3://key:topsecret@bucket"}, "keys do not belong here"),
+        ({"url": "s3://bucket/a/../b"}, "without empty parts"),
+        ({"url": "s3://bucket/a//b"}, "without empty parts"),
         ({"endpoint": "http://key:topsecret@host"}, "keys do not belong here"),
         ({"endpoint": "localhost:8333"}, 'an address like "https://'),
         ({"format": "xml"}, "must be one of"),

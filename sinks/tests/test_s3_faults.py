@@ -118,8 +118,8 @@ def test_an_outage_fails_no_commit_and_is_caught_up_with(
     assert lines(caplog) == [told]
 
 
-@pytest.mark.parametrize("when", ["close", "open"])
-@pytest.mark.few(1)
+@pytest.mark.parametrize("when", ["close", "due", "open"])
+@pytest.mark.few(2)
 def test_what_waits_is_sent_at_the_end_or_at_the_next_beginning(
     make, stored, s3_way, path, undisturbed, caplog, when
 ):
@@ -135,9 +135,15 @@ def test_what_waits_is_sent_at_the_end_or_at_the_next_beginning(
         assert "still wait for s3://werks/" in lines(caplog)[-1]
         assert len(left(path)) == 10
         s3_way.mode = "pass"
-        make().open(SCHEMAS).close()
+        if when == "open":
+            make().open(SCHEMAS).close()
+        else:
+            make().send_due()
     assert stored() == undisturbed
     assert left(path) == []
+    asked = len(s3_way.seen)
+    make().send_due()
+    assert len(s3_way.seen) == asked
 
 
 def test_commits_do_not_wait_again_for_a_store_that_was_just_away(make, s3_way):

@@ -87,6 +87,33 @@ def test_rows_without_a_proof_are_told(store):
     assert dict(store.sink.proofs("bars")) == {DAY: None}
 
 
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e40"])
+@pytest.mark.few(3)  # the first value in each store
+def test_an_amount_that_no_row_can_have_is_named(store, value):
+    store.write(DAY, "trades", sample("trades"))
+    store.run(f"UPDATE trades SET price = '{value}' WHERE n = 3")
+    where = rf"trades, {DAY.exchange} {DAY.symbol} {DAY.name} is damaged: .*; delete these rows"
+    with pytest.raises(SinkError, match=where):
+        store.read(DAY, "trades")
+
+
+@pytest.mark.few(1)
+def test_a_time_that_no_row_can_have_is_named(store):
+    store.write(DAY, "trades", sample("trades"))
+    store.run("UPDATE trades SET timestamp = '20000-01-01' WHERE n = 3")
+    with pytest.raises(SinkError, match=f"{DAY.name} is damaged: "):
+        store.read(DAY, "trades")
+
+
+@pytest.mark.parametrize("sums", ["[]", '"x"'])
+@pytest.mark.few(2)
+def test_a_proof_that_is_none_is_named(store, sums):
+    store.write(DAY, "trades", sample("trades"))
+    store.run(f"UPDATE werks_receipts SET sums = '{sums}'")
+    with pytest.raises(SinkError, match="werks_receipts, trades is damaged: sums: an object is"):
+        list(store.sink.proofs("trades"))
+
+
 def test_a_receipt_holds_only_with_its_proof(store):
     receipt = store.write(DAY, "bars", sample("bars"))
     assert receipt["bars"]["rows"] == 40

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import sqlalchemy as sa
 
@@ -98,6 +99,6 @@ def _column(whole: pa.RecordBatch, of: pa.Field, window: Window) -> pa.Array:
 
 def _times(micros: pa.Array, rest: pa.Array) -> pa.Array:
     """Return times out of microseconds and of the nanoseconds that they leave out."""
-    whole = micros.fill_null(0).to_numpy() * 1000 + rest.fill_null(0).to_numpy()
-    mask = micros.is_null().to_numpy(zero_copy_only=False)
-    return pa.array(whole, pa.int64(), mask=mask).view(pa.timestamp("ns", tz="UTC"))
+    size = pa.scalar(1000, pa.int64())
+    whole = pc.add_checked(pc.multiply_checked(micros, size), rest.fill_null(0))
+    return whole.view(pa.timestamp("ns", tz="UTC"))

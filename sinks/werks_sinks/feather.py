@@ -50,7 +50,7 @@ class Feather:
         return self._folder.proofs(node)
 
     def read(self, window: Window, node: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of a window; floats come back as the nearest amounts of its scales."""
+        """Yield the rows of a window; floats come back as amounts of its scales."""
         return read(self._folder, self._form, window, node, schema)
 
     @property

@@ -19,3 +19,14 @@ def batch(of: pa.RecordBatch) -> pa.RecordBatch:
         for column in of.columns
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema(of.schema))
+
+
+def amounts(column: pa.Array, of: pa.DataType) -> pa.Array:
+    """Return the decimals of fewest digits whose nearest floats these are: up to 15, what was kept.
+
+    Floats that no decimal of this scale is kept as give the nearest ones.
+    """
+    try:
+        return column.cast(pa.string()).cast(of)
+    except pa.ArrowInvalid:
+        return column.cast(of)

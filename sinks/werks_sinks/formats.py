@@ -10,7 +10,7 @@ import pyarrow as pa
 from werks import schema as rows
 from werks.errors import SinkError
 
-from . import gather
+from . import floats, gather
 
 
 class Encoder(Protocol):
@@ -47,7 +47,7 @@ class Format:
 
 
 def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return rows by a schema: columns by name, floats as the nearest amounts of its scales.
+    """Return rows by a schema: columns by name, floats as amounts of its scales.
 
     KeyError or ValueError if they have no such columns, or are damaged.
     """
@@ -70,7 +70,7 @@ def _fitted(column: pa.Array, field: pa.Field) -> pa.Array:
         can_be = _is_text(found) and _is_text(ours)
     if not can_be:
         raise ValueError(f"{field.name} is {found}, {ours} is expected")
-    return column.cast(ours)
+    return floats.amounts(column, ours) if pa.types.is_float64(found) else column.cast(ours)
 
 
 def _is_text(of: pa.DataType) -> bool:

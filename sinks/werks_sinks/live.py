@@ -70,7 +70,8 @@ class Live:
     def rows(self, window: Window, node: str) -> Iterator[pa.RecordBatch]:
         """Yield all rows of a node's segments; SinkError if some are not there any more."""
         segment, read = self.segment(window, node), 0
-        with damage_named(segment.path):
+        # Gone, it may come back with its disk.
+        with naming(segment.path), damage_named(segment.path):
             for batch, end in segments.whole(segment.path, self._schemas[node]):
                 if end <= segment.bytes:
                     read += len(batch)

@@ -3,6 +3,7 @@
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -41,10 +42,16 @@ def load(path: Path) -> tuple[Window, Proof] | None:
             return None
     try:
         found = json.loads(content)
-        proof = Proof(**{field.name: found[field.name] for field in attrs.fields(Proof)})
+        proof = _proof(found)
         day = None if found["window"] == "open" else date.fromisoformat(found["window"])
         return Window(found["exchange"], found["symbol"], day), proof
     except (ValueError, KeyError, TypeError) as error:
         raise SinkError(
             f"{path} is damaged: {error}; remove it, then run again to have the day written anew"
         ) from error
+
+
+def _proof(found: dict[str, Any]) -> Proof:
+    if not isinstance(found["sums"], dict):
+        raise TypeError("its sums are no object")
+    return Proof(**{field.name: found[field.name] for field in attrs.fields(Proof)})

@@ -38,6 +38,9 @@ def _check_url(_: Any, __: Any, given: str) -> None:
         raise ValueError('url: an address like "s3://bucket/prefix" is expected')
     if "@" in parts.netloc or ":" in parts.netloc:
         raise ValueError("url: keys do not belong here; set access_key and secret_key")
+    folders = parts.path.strip("/").split("/")
+    if folders != [""] and not {"", ".", ".."}.isdisjoint(folders):
+        raise ValueError(f"url: a prefix without empty parts, . and .. is expected, not {given!r}")
 
 
 def _check_endpoint(_: Any, __: Any, given: str | None) -> None:
@@ -193,6 +196,11 @@ class S3:
             return sending.catch_up(everything=now is None, now=now)
         finally:
             prune(self._pending.root, self.path)
+
+    def send_due(self) -> None:
+        """Send what earlier runs left and is due; where nothing waits, nobody is asked."""
+        if self._pending.entries():
+            self.open({}).close()
 
     def _sending(self) -> Sending:
         limit = size(self.spool_limit, "spool_limit")

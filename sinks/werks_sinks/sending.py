@@ -33,7 +33,7 @@ _COUNTED_FOR = 10.0
 
 @attrs.frozen
 class Uploaded:
-    """What an upload has sent, and what still waits: keys, and why if the store is the cause."""
+    """What an upload has sent, and what still waits: keys, bytes, why if the store is the cause."""
 
     sent: tuple[str, ...]
     waiting: tuple[str, ...]

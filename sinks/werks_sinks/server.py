@@ -34,7 +34,8 @@ _ADVICE = {
     "42501": "the user may not do that: {}; grant it",
     "42P01": "a table was dropped while it was written to: {}; run again",
     "53100": "its disk is full: {}; make room and run again",
-    "55P03": "another run has been writing the same; let it finish, or set a longer timeout",
+    "55P03": "another run has been writing the same, or has locked it; let it finish, or set a"
+    " longer timeout",
     "57014": "it ended a statement: {}; set a longer statement_timeout there",
 }
 
@@ -78,6 +79,9 @@ class Server:
         """Give a connection to read with; SinkError at once if there is none."""
         try:
             with self._explained(), self._engine.connect() as connection:
+                if is_postgres(self._url):  # a table that another session has locked is no answer
+                    wait = f"{max(1, round(self.timeout * 1000))}ms"
+                    connection.execute(sa.select(sa.func.set_config("lock_timeout", wait, True)))
                 yield connection
         finally:
             self._engine.dispose()

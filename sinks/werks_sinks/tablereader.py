@@ -1,17 +1,21 @@
 """What is in the tables of a sink: rows, their number, and their proofs."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from werks.components import Proof, Receipt, Window
+from werks.errors import SinkError
 
 from .database import Database
 from .tables import RECEIPTS, is_window, proven, tables
 
 _KEY = ("exchange", "symbol", "window")
 _PROOF = ("node", *_KEY, "rows", "first_id", "last_id", "hash")
+# What is raised where a value is none that our rows or proofs can have.
+_DAMAGE = (pa.ArrowException, LookupError, OverflowError, TypeError, ValueError)
 
 
 def holds(database: Database, window: Window, node: str, receipt: Receipt) -> bool:
@@ -44,19 +48,37 @@ def proofs(database: Database, node: str) -> Iterator[tuple[Window, Proof | None
                 found[_window(database, row)] = None
         if connection is not None and RECEIPTS in there:
             kept = _table(database, RECEIPTS, *_PROOF, sa.column("sums", sa.JSON))
-            for row in connection.execute(sa.select(kept).where(kept.c.node == node)):
-                found[_window(database, row)] = proven(database.way, row)
+            with _damage_named(database, f"{RECEIPTS}, {node}"):
+                for row in connection.execute(sa.select(kept).where(kept.c.node == node)):
+                    found[_window(database, row)] = proven(database.way, row)
     yield from sorted(found.items(), key=lambda item: _order(item[0]))
 
 
 def read(
     database: Database, window: Window, node: str, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of a window in their order; none where there is no table."""
+    """Yield the rows of a window in their order; none where there is no table.
+
+    SinkError, naming table and window, if there are values that no row can have.
+    """
     with database.reading() as connection:
         if connection is not None and node in _there(connection, database):
             table = tables({node: schema}, database.way, database.schema).nodes[node]
-            yield from database.way.get(connection, table, window, schema)
+            where = f"{node}, {window.exchange} {window.symbol} {window.name}"
+            with _damage_named(database, where):
+                yield from database.way.get(connection, table, window, schema)
+
+
+@contextmanager
+def _damage_named(database: Database, where: str) -> Iterator[None]:
+    """Turn an error of values that are none of ours into a SinkError that says where they are."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise SinkError(
+            f"{database.name}: {where} is damaged: {' '.join(str(error).split())}; "
+            "delete these rows, then run again to have them written anew"
+        ) from error
 
 
 def _there(connection: sa.Connection | None, database: Database) -> set[str]:

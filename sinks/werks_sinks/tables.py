@@ -117,7 +117,9 @@ def record(way: Way, window: Window, node: str, proof: Proof) -> dict[str, Any]:
 
 
 def proven(way: Way, row: Any) -> Proof:
-    """Return the proof that a row of the receipts keeps."""
+    """Return the proof that a row of the receipts keeps; TypeError if it is none of ours."""
+    if not isinstance(row.sums, dict):
+        raise TypeError(f"sums: an object is expected, not {row.sums!r}")
     ids = way.original(row.first_id), way.original(row.last_id)
     return Proof(row.rows, *ids, row.sums, row.hash)
 

@@ -19,6 +19,10 @@ def parsed(url: str) -> sa.URL:
         raise SinkError(
             "url: this is no database URL; it looks like postgresql://user:password@host:5432/name"
         ) from None
+    if found.get_backend_name() == "sqlite" and found.database in (None, "", ":memory:"):
+        raise SinkError(
+            "url: a database in memory ends with its connection; name a file, as in sqlite:///x.db"
+        )
     # By this driver alone there is a COPY of bytes; older SQLAlchemy would take another.
     return found.set(drivername="postgresql+psycopg") if is_postgres(found) else found
 
@@ -51,8 +55,7 @@ def _meant(url: str) -> tuple[object, ...]:
     parts = parsed(url)
     kind = parts.get_backend_name()
     if kind == "sqlite":
-        # One in memory is its connection's own.
-        return kind, Path(parts.database).resolve() if parts.database else object()
+        return kind, Path(parts.database or "").resolve()
     return (
         kind,
         _host(parts).lower(),

@@ -72,6 +72,6 @@ def _send(name: str, sink: Any) -> bool:
     for key in done.waiting:
         click.echo(f"{name}: waits: {key}", err=True)
     why = f": {done.reason}" if done.reason else ""
-    counts = f"{len(done.sent):,} uploaded, {done.bytes:,} bytes; {len(done.waiting):,} waiting"
+    counts = f"{len(done.sent):,} uploaded; {len(done.waiting):,} waiting, {done.bytes:,} bytes"
     click.echo(f"{name}: {counts}{why}")
     return bool(done.waiting)

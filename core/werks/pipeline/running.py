@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, read
-from ..errors import ConfigError, PluginError
+from ..errors import ConfigError, PluginError, WerksError
 from ..http import Http
 from ..ledger import Ledger
 from .graph import Graph
@@ -58,6 +58,8 @@ def run(
 
                     ahead = early((graph, ledger, until), http, stack)
                 report = walk(graph, means, now, again)
+                if not report.stopped:
+                    _send_due(graph, report)
                 if live and not report.stopped:
                     _catch_up(graph, means, (now, began), (report, until))
                     go_on(graph, means, (report, until), ahead)
@@ -65,6 +67,16 @@ def run(
                 return report
         finally:
             ledger.close()
+
+
+def _send_due(graph: Graph, report: Report) -> None:
+    """Have sinks that upload send what earlier runs left: no window may have opened them."""
+    for node in graph.config.of("sink"):
+        if hasattr(node.component, "send_due"):
+            try:
+                node.component.send_due()
+            except WerksError as error:
+                report.errors.append((node.name, error))
 
 
 def _catch_up(
