@@ -210,7 +210,8 @@ class Trial:
         with closing(Ledger(settings.state, settings.name)) as ledger:
             found = to_repair(graph, ledger, self.now())
         assert not found.hopeless, found.hopeless
-        assert run(graph, now=self.now(), again=found.again).errors == []
+        errors = run(graph, now=self.now(), again=found.again).errors
+        assert errors == [], errors
         assert self.gaps(file) == []
 
     def gaps(self, file: Path) -> Sequence[Gap]:

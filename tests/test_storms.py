@@ -49,7 +49,7 @@ def survive_kills(market, kills):
         with market.weather(kills, outages=False):
             for _ in range(kills):
                 kill(market, file, chance.uniform(0.0, 1.0))
-        assert market.server.now < market.until
+        assert market.server.now < market.until, "the market is over: this machine is too busy"
         process = market.start(file)
         over = Soon(lambda: market.server.now >= market.until and market.has_last(file))
         while process.poll() is None and not over():
@@ -93,7 +93,7 @@ def test_a_run_that_is_killed_in_a_storm_goes_on(market):
 @pytest.mark.long
 @pytest.mark.parametrize("name", list(EXCHANGES))
 def test_twenty_kills_in_a_storm_lose_and_double_nothing(market, name):
-    survive_kills(market(name, 60, 40), 20)
+    survive_kills(market(name, 60, 30), 20)
 
 
 def listen(market, acts, more=("", "")):

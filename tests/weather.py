@@ -72,6 +72,11 @@ class Weather:
         self._thread.join()
 
     def _run(self) -> None:
+        self._strike()
+        if self.storm.rest is not None:  # what has befallen no question yet is no weather of later
+            self.storm.rest.calm()
+
+    def _strike(self) -> None:
         while not self._is_over() and not self._ended.wait(0.3):
             if not self._is_live():
                 continue

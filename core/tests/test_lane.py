@@ -226,3 +226,14 @@ def test_a_snapshot_that_lacks_its_last_rows_hides_none(monkeypatch, continuity)
     out = run(lane, ["up", trades(range(10), ids)])
     events = ["down", "up", trades(range(30, 50), ids), trades(range(55, ROWS), ids)]
     assert ids_of(out + run(lane, events)) == [ids(n) for n in range(ROWS)]
+
+
+@pytest.mark.parametrize("continuity", KINDS)
+def test_a_hole_is_healed_by_a_clock_that_is_slow(continuity):
+    """What REST is asked for reaches up to the rows that came, whatever our clock says."""
+    ids = KINDS[continuity]
+    lane = Lane(STREAM, Rule(continuity), Place(START - 1), Rest(ids))
+    lane.connected = True
+    lane.take(trades(range(30, 42), ids))
+    out = [each for second in range(9) for each in lane.poll(START - 300 * 10**9, second)]
+    assert ids_of(out) == [ids(n) for n in range(42)]

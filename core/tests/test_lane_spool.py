@@ -221,3 +221,15 @@ def test_rows_without_room_are_told_as_missed_once(monkeypatch):
     assert isinstance(told, Told)
     assert (told.connection, told.symbol, told.what) == (1, "XBT", "missed")
     assert "spool_limit" in told.why
+
+
+def test_rows_that_find_no_room_once_more_are_told_once_more(monkeypatch):
+    monkeypatch.setattr("werks.live.inbox._ROWS", 2)
+    inbox = Inbox(Spool(0))
+    for begin in (0, 3):
+        inbox.put(Arrived(1, trades(range(begin, begin + 3))))
+    assert [each.what for each in inbox.take(0.0)] == ["missed"]
+    inbox.put(Arrived(1, trades(range(6, 8))))
+    assert [len(each.batch) for each in inbox.take(0.0)] == [2]
+    inbox.put(Arrived(1, trades(range(8, 11))))
+    assert [each.what for each in inbox.take(0.0)] == ["missed"]

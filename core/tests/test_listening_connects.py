@@ -45,9 +45,10 @@ def test_paths_of_one_host_share_its_limit():
     assert sum(map(len, times.values())) <= LIMIT.weights
 
 
-def test_who_waits_ends_at_once_when_it_is_over():
+@pytest.mark.parametrize("asked", [60.0, float("inf")])
+def test_who_waits_ends_at_once_when_it_is_over(asked):
     pace, over = Connects(), threading.Event()
-    pace.pause("wss://a.example", 60)
+    pace.pause("wss://a.example", asked)
     threading.Timer(0.1, over.set).start()
     began = time.monotonic()
     assert not pace.wait("wss://a.example/ws", None, over)

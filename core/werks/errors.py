@@ -16,7 +16,9 @@
     └── SinkError                what was committed stays, nothing half-written stays
 """
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class WerksError(Exception):
@@ -79,3 +81,15 @@ class ChecksumError(DataError):
 
 class SinkError(WerksError):
     """A sink could not keep what it was given."""
+
+
+# What a plugin's code may raise; a sys.exit in it must not end the program as if all were done.
+FOREIGN = (Exception, SystemExit)
+
+
+def foreign(what: str, failure: BaseException) -> WerksError:
+    """Return an error of a plugin as one line that says where in its code it came up."""
+    *_, last = traceback.extract_tb(failure.__traceback__)
+    said = str(failure).splitlines()[0] if str(failure) else ""
+    where = f"{Path(last.filename).name}:{last.lineno}"
+    return WerksError(f"{what}: {type(failure).__name__} in {where}: {said}")

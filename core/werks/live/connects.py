@@ -8,6 +8,8 @@ from ..throttle import Throttle
 
 # What runs on this machine is a simulator, or a way to somewhere else that has a limit of its own.
 _HERE = frozenset(("127.0.0.1", "localhost", "::1"))
+# No exchange is left alone for longer, whatever it has said: a ban of three days is asked about.
+_LONGEST = 86_400.0
 
 
 class Connects:
@@ -29,7 +31,7 @@ class Connects:
 
     def pause(self, url: str, seconds: float) -> None:
         """Leave an address alone for so many seconds, as it has asked for."""
-        self._throttle.pause(url, seconds)
+        self._throttle.pause(url, min(seconds, _LONGEST))
 
 
 # The limit is that of this machine's address, whatever runs go on in one process.

@@ -116,6 +116,8 @@ class _Items(queue.Queue[Item]):
             return item
         old = self._old.popleft()
         if not isinstance(old, _Spilled):
+            if isinstance(old, Told):  # what is left out behind it is told anew
+                self._left_out.discard((old.connection, old.symbol))
             return old
         batch = self._spool.get(old.kept)
         self._spool.drop(old.kept)

@@ -58,6 +58,7 @@ class Listener(threading.Thread):
         self.number, self._feed, self._inbox = number, feed, inbox
         self._http, self._manner = given
         self.symbols = list(symbols)
+        # Since when all subscriptions are answered, by `time.monotonic`; 0: they are not.
         self.since = 0.0
         self.messages = 0
         # When a message came last, by our clock, once all rows up to it are handed on.
@@ -182,7 +183,6 @@ class _Session:
             self._tape.opened(self._manner.clock(), self._of.symbols)
         for text in self._talk.opened():
             self._send(text)
-        self._of.since = time.monotonic()
         self._inbox.put(Connected(self._of.number, tuple(self._of.symbols)))
         try:
             self._listen()
@@ -290,6 +290,8 @@ class _Session:
         if now - self._heard > self._feed.stale_after:
             silent = f"nothing came for {self._feed.stale_after:g} s"
             raise UnavailableError(f"{self._feed.url}: {silent}")
-        if self._unacked and now - self._began > _ACKED_WITHIN:
+        if not self._unacked:
+            self._of.since = self._of.since or now
+        elif now - self._began > _ACKED_WITHIN:
             names = ", ".join(sorted(self._unacked)[:5])
             raise UnavailableError(f"{self._feed.url}: the subscription of {names} is not answered")

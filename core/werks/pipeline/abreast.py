@@ -10,13 +10,13 @@ import attrs
 import pyarrow as pa
 
 from ..components import Stream
-from ..errors import WerksError
+from ..errors import WerksError, foreign
 from ..history import Pages, Span
 from ..http import Http
 from ..live.aside import Aside
 from ..schema import empty, nanoseconds
 from ..transforms.join import EVER, KNOWN, Values
-from .task import DAY, foreign
+from .task import DAY
 
 # Before REST is asked again: 1, 2, 4, … seconds, at most so many.
 _LONGEST = 60.0

@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from ..components import Stream
-from ..errors import WerksError
+from ..errors import WerksError, foreign
 from ..http import Http
 from ..ledger import Ledger
 from ..live.aside import Aside
 from ..schema import nanoseconds
 from ..verify import Facts, Verifier, candles, compare, unpacked
 from .streaming import Streaming
-from .task import DAY, foreign, midnight
+from .task import DAY, midnight
 from .until import LiveFigures
 
 _MINUTE = 60 * 10**9

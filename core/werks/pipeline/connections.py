@@ -58,7 +58,7 @@ class Connections:
             if each.is_old:
                 self._replace(each, each.symbols)
         for old, new in list(self._old):
-            # One that replaces another may have to wait until it may connect.
+            # One that replaces another may have to wait until it may connect, and for answers.
             joined = new.since and time.monotonic() - new.since > _OVERLAP
             if joined or not new.is_alive() or not old.is_alive():
                 self._end(old)

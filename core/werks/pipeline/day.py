@@ -59,6 +59,11 @@ class Day:
                 nodes.setdefault(sink, []).append(node)
         return nodes
 
+    @property
+    def closing(self) -> bool:
+        """Whether a sink has closed the window: it is no longer one to append to."""
+        return bool(self._closed)
+
     def follow(self, began: Mapping[str, str], before: Before) -> None:
         """Take note of what is carried in, whether days are missing before, and the last id."""
         self._began, (cut, last_id) = began, before

@@ -9,8 +9,7 @@ import attrs
 
 from ..components import File, Http
 from ..config import SourceNode, is_pattern
-from ..errors import WerksError
-from .task import foreign
+from ..errors import FOREIGN, WerksError, foreign
 
 _ONE = timedelta(days=1)
 Lack = Literal["missing", "waiting"]
@@ -90,8 +89,8 @@ def published(
     door, files, failed = source.doors["archive"], [], set()
     stop = (end + timedelta(days=1, microseconds=-1)).date()
     try:
-        files = list(door.files(source.symbols, source.start, stop, http))
-    except Exception as failure:  # foreign code, if it is none of our own errors
+        files = _merged(door.files(source.symbols, source.start, stop, http))
+    except FOREIGN as failure:  # foreign code, if it is none of our own errors
         error = failure if isinstance(failure, WerksError) else foreign(source.type, failure)
         if len(source.symbols) == 1:
             errors.append((f"{door.exchange} {source.symbols[0]}", error))

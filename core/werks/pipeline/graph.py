@@ -8,7 +8,7 @@ import attrs
 import pyarrow as pa
 
 from ..config import Config, Node, SourceNode
-from ..errors import ConfigError
+from ..errors import FOREIGN, ConfigError, WerksError, foreign
 from ..options import nearest
 from ..schema import VERSION
 from ..transforms.join import joined
@@ -108,13 +108,15 @@ class Graph:
                 self._problem(f"transforms.{node.name}.inputs", twice)
             try:
                 schemas[node.name] = node.component.output(inputs)
-            except ConfigError as error:
-                self._problem(f"transforms.{node.name}.inputs", str(error))
+                carries = node.component.seam == "never"
+            except FOREIGN as error:
+                said = error if isinstance(error, WerksError) else foreign(node.type, error)
+                self._problem(f"transforms.{node.name}.inputs", str(said))
                 continue
             above = [prints[name] for name in inputs] + self._beside(node, source, schemas)
             identity = _identity(node.component, node.options)
             prints[node.name] = digest([node.type, identity, above, VERSION])
-            mine = frozenset([node.name] if node.component.seam == "never" else [])
+            mine = frozenset([node.name] if carries else [])
             carried[node.name] = mine.union(*(carried[name] for name in inputs))
             transforms.append(node)
         sinks = {

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from ..components import State, Stream, Window
+from ..errors import FOREIGN, WerksError, foreign
 from ..ledger import Commit, CommitKey, Ledger, WindowRecord
 from .graph import Branch, Graph
 
@@ -74,7 +75,10 @@ class Knowledge:
         if began[node] != commit.began:
             return False
         window = Window(stream.exchange, stream.symbol, day)
-        return bool(self._sinks[sink].holds(window, node, commit.receipt))
+        try:
+            return bool(self._sinks[sink].holds(window, node, commit.receipt))
+        except FOREIGN as error:
+            raise error if isinstance(error, WerksError) else foreign(sink, error) from error
 
     def settles(self, stream: Stream, day: date, targets: Mapping[str, tuple[str, ...]]) -> bool:
         """Tell whether a window is the newest of its nodes: the open remainder is its own."""

@@ -201,6 +201,7 @@ class Lane:
             return now
         # A snapshot may lack the last rows before the time when it was heard.
         self._met = self._met or now
+        now = max(now, self._held.newest() + 1)  # our clock may be behind the exchange's
         return min(now, max(self._held.earliest(), self._met) + _BEYOND)
 
     def _full(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import attrs
 
 from ..components import Stream, Window
-from ..errors import SinkError, UnavailableError, WerksError
+from ..errors import SinkError, UnavailableError, WerksError, foreign
 from ..ledger import Ledger
 from ..live import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Replay, Told
 from .ahead import Ahead, connected, heard, live
@@ -21,7 +21,6 @@ from .reloading import Reloading
 from .replayed import prepared, replay
 from .report import Report
 from .streaming import Lost, Streaming, Turned
-from .task import foreign
 from .until import LiveFigures, Until
 from .walking import Means
 
@@ -99,14 +98,18 @@ class Listening:
                 return
 
     def _drain(self) -> None:
-        """Take what connections brought before they ended; holes are healed by the next run."""
+        """Take what connections brought before they ended; holes are healed by the next run.
+
+        Outages are heard of, too: no row behind one may go on as if it followed the one before.
+        """
         until, ended = time.monotonic() + _LEAVE, False
         while not ended:
             ended = time.monotonic() > until or not any(source.alive for source in self._sources)
+            heard = [source.heard() for source in self._sources]
             for item in self._inbox.take(0.05):
-                if isinstance(item, Arrived):
+                if not isinstance(item, Failed):  # which would begin others
                     self._hear(item)
-        self._poll([source.heard() for source in self._sources])
+        self._poll(heard)
 
     def _end(self) -> None:
         self._commit()
@@ -145,8 +148,7 @@ class Listening:
 
     def _disconnected(self, source: LiveSource, item: Disconnected) -> None:
         for symbol, figures in self._of(source, item.symbols):
-            figures.ended(item.connection, item.why)
-            if not figures.connected:
+            if figures.ended(item.connection, item.why):
                 source.connected(symbol, False)
             source.doubt(symbol, f"the connection was lost ({item.why})")
             self._hooks.werks_disconnected(stream=source.stream(symbol), reason=item.why)
@@ -155,6 +157,8 @@ class Listening:
         if item.what == "acked":
             # Not before: what comes between an answer of REST and the subscription is in neither.
             source.connected(item.symbol, True)
+            for _, figures in self._of(source, (item.symbol,)):
+                figures.acked(item.connection)
             return
         self._ledger.told(source.exchange, item.connection, item.what, item.why)
         for symbol, figures in self._of(source, (item.symbol,)):
@@ -244,7 +248,7 @@ class Listening:
                 with suppress(SinkError), self._alone(source, symbol):
                     self._mark(stream, marks)
                 follow(stream, self._figures[stream.stream])
-            left = [stream for stream in source.leaving if self._left(stream, marks)]
+            left = [stream for stream in source.leaving if self._left(source, stream, marks)]
             source.leaving = [each for each in source.leaving if each not in left]
             source.require_room()
         if marks:
@@ -256,7 +260,7 @@ class Listening:
         if mark is not None:
             marks[stream.stream] = mark.text()
 
-    def _left(self, stream: Streaming, marks: dict[Stream, str | None]) -> bool:
+    def _left(self, source: LiveSource, stream: Streaming, marks: dict[Stream, str | None]) -> bool:
         """Tell whether a stream that nobody asks for any more is all committed; it is done with."""
         try:
             self._mark(stream, marks)
@@ -265,6 +269,7 @@ class Listening:
             return False
         except Exception as error:  # foreign code
             self._report.errors.append((str(stream.stream), foreign(str(stream.stream), error)))
+        source.forget(stream)
         return True
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -76,8 +76,7 @@ class LiveSource:
         door = self._branch.source.doors.get("rest")
         if door is None or door.off:
             return None
-        http = stack.enter_context(self._http.twin(settings.tries))
-        asking = Asking(door, http)
+        asking = Asking(door, stack.enter_context(self._http.twin(settings.tries)))
         stack.callback(asking.close)
         return asking
 
@@ -94,6 +93,11 @@ class LiveSource:
         """What the source is called in the file."""
         return self._branch.source.name
 
+    @property
+    def today(self) -> date:
+        """The day on which a stream that joins now begins."""
+        return today(self._clock())
+
     def stream(self, symbol: str) -> Stream:
         """Return the stream of a symbol."""
         return Stream(self.exchange, symbol, self._branch.source.type)
@@ -106,9 +110,9 @@ class LiveSource:
         known = Knowledge(self._graph, self._ledger)
         for symbol in symbols:
             self.streams[symbol] = stream = self._stream(symbol, known, self._ledger)
-            waiting = self.waiting.pop(symbol, None)
-            if waiting is not None:
-                waiting.pour(stream.lane)
+            if symbol in self.waiting:
+                self.waiting[symbol].pour(stream.lane)
+                del self.waiting[symbol]
 
     def wait(self, symbols: Sequence[str]) -> None:
         """Listen to more symbols, whose rows wait until `join`."""
@@ -132,16 +136,19 @@ class LiveSource:
         self._give_up(symbol)
         stream = self.streams.pop(symbol, None)
         if stream is not None:
-            for writer in self.writers.values():
-                writer.forget(Window(self.exchange, symbol, stream.day))
+            self.forget(stream)
         if self._connections is not None:
             self._connections.drop([symbol])
 
+    def forget(self, stream: Streaming) -> None:
+        """Leave a stream's window in the sinks alone from now on: it may be another's to write."""
+        for writer in self.writers.values():
+            writer.forget(Window(self.exchange, stream.stream.symbol, stream.day))
+
     def _give_up(self, symbol: str) -> None:
         """Throw away the rows of a symbol that wait."""
-        waiting = self.waiting.pop(symbol, None)
-        if waiting is not None:
-            waiting.close()
+        if symbol in self.waiting:
+            self.waiting.pop(symbol).close()
         if symbol in self.streams:
             self.streams[symbol].lane.close()
 
@@ -150,8 +157,8 @@ class LiveSource:
         return self._connections is not None and self._connections.split(failed)
 
     def _stream(self, symbol: str, known: Knowledge, ledger: Ledger) -> Streaming:
-        source, day = self._branch.source, today(self._clock())
-        stream = self.stream(symbol)
+        source, stream = self._branch.source, self.stream(symbol)
+        day = self._day(stream)
         text = ledger.live(stream)
         mark = Mark.of(text) if text else None
         prints = self.task.task.prints.fingerprints
@@ -176,6 +183,15 @@ class LiveSource:
             streaming.begin(chain.before(day))
         streaming.reopen()
         return streaming
+
+    def _day(self, stream: Stream) -> date:
+        """Return the day on which a stream goes on.
+
+        It is today, unless that is over by the exchange's clock, which may be ahead of ours.
+        """
+        window = self._ledger.window(stream, self.today)
+        over = window is not None and window.finished and self._branch.source.replay is None
+        return self.today + timedelta(days=over)
 
     def _lane(self, stream: Stream, place: Place) -> Lane | Unnumbered:
         if "trade_id" not in self.feed.schema.names:

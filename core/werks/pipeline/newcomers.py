@@ -1,6 +1,7 @@
 """Symbols come and go while sources are heard; those that stay do not notice."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from ..components import Stream
 from ..errors import SinkError
@@ -23,7 +24,8 @@ class Newcomers:
         # Sources with an end: what they named when they were read last.
         others = (branch.source for branch in graph.branches if not branch.source.is_live)
         self._others = {each.name: tuple(each.symbols) for each in others}
-        self._ready: dict[str, set[str]] = {}
+        # Symbols whose past has been read, by source, each with the day up to which it was.
+        self._ready: dict[str, dict[str, date]] = {}
 
     @property
     def busy(self) -> bool:
@@ -35,14 +37,15 @@ class Newcomers:
         named = self._reloading.named()
         if named is not None:
             self._take_up(sources, named)
-        for symbols, report in self._reloading.walked():
+        for walk, report in self._reloading.walked():
             self._report.join(report)
             for where, error in report.errors:
                 self._reloading.tell(f"{where}: {in_words(error)}")
-            for name, mine in symbols.items():
-                self._ready.setdefault(name, set()).update(mine)
+            for source in sources:
+                mine = dict.fromkeys(walk.symbols.get(source.name, ()), walk.day)
+                self._ready.setdefault(source.name, {}).update(mine)
         for source in sources:
-            ready = self._ready.get(source.name, set())
+            ready = self._ready.get(source.name)
             if ready:
                 self._join(source, ready)
 
@@ -80,17 +83,24 @@ class Newcomers:
         source.leave(gone)
         for each in gone:
             self._figures[source.stream(each)].removed = True
-            self._ready.get(source.name, set()).discard(each)
+            self._ready.get(source.name, {}).pop(each, None)
 
     def _reads(self, source: LiveSource, symbol: str) -> bool:
         """Tell whether the past of a symbol, which was named once before, is still being read."""
         return self._reloading.reads(source.name, symbol)
 
-    def _join(self, source: LiveSource, ready: set[str]) -> None:
-        """Go live with symbols whose past has been read, but for those that have left since."""
+    def _join(self, source: LiveSource, ready: dict[str, date]) -> None:
+        """Go live with symbols whose past has been read, but for those that have left since.
+
+        Of those that have seen a day end meanwhile that day is read first.
+        """
+        over = [each for each, day in ready.items() if day < source.today]
+        for each in {*over, *(ready.keys() - source.waiting.keys())}:
+            del ready[each]
+        if past := [each for each in over if each in source.waiting]:
+            self._reloading.walk({source.name: past})
         leaving = {stream.stream.symbol for stream in source.leaving}
-        now = [each for each in ready if each in source.waiting and each not in leaving]
-        ready &= {each for each in ready if each in source.waiting}
+        now = [each for each in ready if each not in leaving]
         try:
             source.join(now)
         except SinkError:
@@ -98,9 +108,12 @@ class Newcomers:
         except Exception as error:  # of a plugin: it ends this symbol and no other
             self._failed(source, next(each for each in now if each in source.waiting), error)
         joined = [each for each in now if each in source.streams]
-        ready.difference_update(joined)
-        if joined:
-            self._reloading.tell(f"{_names(joined)}: the past is read, live now")
+        for each in joined:
+            del ready[each]
+        # Of the others it is told why the exchange refuses them, or what has ended them.
+        live = [each for each in joined if not self._figures[source.stream(each)].stopped]
+        if live:
+            self._reloading.tell(f"{_names(live)}: the past is read, live now")
 
     def _failed(self, source: LiveSource, symbol: str, error: Exception) -> None:
         stream: Stream = source.stream(symbol)

@@ -10,7 +10,7 @@ import attrs
 import pyarrow as pa
 
 from ..components import Mark, Proof, Receipt, Window, Writer
-from ..errors import SinkError
+from ..errors import SinkError, WerksError
 
 _IN_MEMORY = 64 << 20
 _LONGEST = 30.0
@@ -22,6 +22,7 @@ class _Rows:
 
     node: str
     batch: pa.RecordBatch | None
+    bytes: int
     at: int = 0
 
 
@@ -152,15 +153,25 @@ class Patient:
             raise
 
     def _keep(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
-        rows = _Rows(node, batch)
-        self._bytes += batch.nbytes
+        rows = _Rows(node, batch, batch.nbytes)
+        self._bytes += rows.bytes
         if self._bytes > _IN_MEMORY:
-            if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="werks-")  # noqa: SIM115
-            rows = _Rows(node, None, self._file.seek(0, 2))
-            with pa.ipc.new_stream(self._file, batch.schema) as stream:
-                stream.write_batch(batch)
+            try:
+                rows = _Rows(node, None, rows.bytes, self._spooled(batch))
+            except OSError as error:  # no SinkError: these rows are not kept
+                self._bytes -= rows.bytes
+                why = f"{error.strerror or error}; make room or set TMPDIR"
+                raise WerksError(f"rows cannot wait for a sink on disk: {why}") from error
         self._waiting.setdefault(window, []).append(rows)
+
+    def _spooled(self, batch: pa.RecordBatch) -> int:
+        """Put rows on disk; return where."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="werks-")  # noqa: SIM115
+        at = self._file.seek(0, 2)
+        with pa.ipc.new_stream(self._file, batch.schema) as stream:
+            stream.write_batch(batch)
+        return at
 
     def _batch(self, rows: _Rows) -> pa.RecordBatch:
         if rows.batch is not None:
@@ -170,9 +181,7 @@ class Patient:
         return pa.ipc.open_stream(self._file).read_next_batch()
 
     def _forget(self, window: Window) -> None:
-        self._waiting.pop(window, None)
-        if not self._waiting:
-            self._bytes = 0
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+        self._bytes -= sum(each.bytes for each in self._waiting.pop(window, ()))
+        if not self._waiting and self._file is not None:
+            self._file.close()
+            self._file = None

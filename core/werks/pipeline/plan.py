@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 import attrs
 
 from ..components import File, Http, Stream
-from ..errors import WerksError
+from ..errors import FOREIGN, WerksError, foreign
 from ..ledger import Ledger
 from .doors import choose, end_of, looked_up, published
 from .graph import Branch, Graph
 from .knowledge import Chain, Knowledge
-from .task import DAY, foreign, midnight
+from .task import DAY, midnight
 
 _ONE = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -101,7 +101,7 @@ class _Making:
         """Add all windows of a source."""
         try:
             source = looked_up(branch.source, self.http)
-        except Exception as failure:  # foreign code, if it is none of our own errors
+        except FOREIGN as failure:  # foreign code, if it is none of our own errors
             what = branch.source.type
             error = failure if isinstance(failure, WerksError) else foreign(what, failure)
             self.plan.errors.append((branch.source.door.exchange, error))

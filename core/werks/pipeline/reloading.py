@@ -3,20 +3,19 @@
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import attrs
 
 from ..components import Stream
 from ..config import Config, Node, SourceNode
-from ..errors import ConfigError, WerksError
+from ..errors import ConfigError, WerksError, foreign
 from ..http import Http
 from ..live.aside import Aside
 from .doors import looked_up
 from .graph import Graph
 from .report import Report
-from .task import foreign
 from .until import Reload, Until
 from .walking import Means, part, walk
 
@@ -41,9 +40,13 @@ class Relay:
 
 @attrs.frozen(eq=False)
 class Walk:
-    """History that is being read of sources, by name, and of symbols; `report` says how it was."""
+    """History that is being read of sources, by name, and of symbols, up to the begin of a day.
+
+    `report` says how it was.
+    """
 
     symbols: Symbols
+    day: date
     report: Future[Report]
 
 
@@ -87,23 +90,23 @@ class Reloading:
         now = datetime.fromtimestamp(self._until.clock() / 1e9, UTC)
         graph = part(self._graph, symbols)
         report = self._submit("werks-history", lambda: walk(graph, self._means, now))
-        self._walks.append(Walk(symbols, report))
+        self._walks.append(Walk(symbols, now.date(), report))
 
     def reads(self, source: str, symbol: str) -> bool:
         """Tell whether the past of a symbol is being read."""
         return any(symbol in each.symbols.get(source, ()) for each in self._walks)
 
-    def walked(self) -> Iterator[tuple[Symbols, Report]]:
+    def walked(self) -> Iterator[tuple[Walk, Report]]:
         """Yield what has been read, with the report of it."""
         for each in [each for each in self._walks if each.report.done()]:
             self._walks.remove(each)
             self._relay.tell(self._hooks)
             try:
-                yield each.symbols, each.report.result()
+                yield each, each.report.result()
             except Exception as error:  # what is live goes on, and these go live all the same
                 failed = Report(self._graph.config.settings.name)
                 failed.errors.append(("history", _as_ours(error)))
-                yield each.symbols, failed
+                yield each, failed
 
     def stop(self) -> None:
         """Have walks stop after the rows that they are at; nobody waits for them."""

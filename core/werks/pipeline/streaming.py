@@ -244,8 +244,12 @@ class Streaming:
         return turned
 
     def commit(self) -> Mark | None:
-        """Make a segment of what came; return the mark to be written, None if nothing came."""
-        if not self._day.fresh:
+        """Make a segment of what came; return the mark to be written, None if nothing came.
+
+        A day that is being closed takes no more segments, though a sink keeps it waiting; rows of
+        the next one have come by then, and a mark would count them in.
+        """
+        if not self._day.fresh or self._day.closing or self._pending:
             return None
         receipts = self._day.append()
         self._day.fresh = False

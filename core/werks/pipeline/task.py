@@ -1,6 +1,5 @@
 """The plain data of a task: what is to be done with a file, and what was done."""
 
-import traceback
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,7 +10,6 @@ import pyarrow as pa
 
 from ..components import File, Proof, Receipt, State, Stream
 from ..config import Node
-from ..errors import WerksError
 from ..order import Ids
 from .prints import Prints
 
@@ -107,11 +105,3 @@ class Done:
 def midnight(day: date) -> int:
     """Return the first nanosecond of a UTC day."""
     return (day - date(1970, 1, 1)).days * DAY
-
-
-def foreign(what: str, failure: Exception) -> WerksError:
-    """Return an error of a plugin as one line that says where in its code it came up."""
-    *_, last = traceback.extract_tb(failure.__traceback__)
-    said = str(failure).splitlines()[0] if str(failure) else ""
-    where = f"{Path(last.filename).name}:{last.lineno}"
-    return WerksError(f"{what}: {type(failure).__name__} in {where}: {said}")

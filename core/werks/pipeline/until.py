@@ -77,6 +77,7 @@ class LiveFigures:
     differ: int = 0
     not_asked: str = ""
     _connection: int = attrs.field(default=0, repr=False)
+    _acked: int = attrs.field(default=0, repr=False)
 
     @property
     def stopped(self) -> bool:
@@ -88,10 +89,16 @@ class LiveFigures:
         self.reconnects += bool(self.lost)
         self.connected, self.lost, self._connection = True, "", connection
 
-    def ended(self, connection: int, why: str) -> None:
+    def acked(self, connection: int) -> None:
+        """Take note that the rows of a connection come."""
+        self._acked = max(self._acked, connection)
+
+    def ended(self, connection: int, why: str) -> bool:
         """Take note of a lost connection, or of one that could not be made.
 
-        One that has been replaced by then is no loss.
+        One that has been replaced by then is no loss. Return whether rows come on no other one: the
+        one that replaces it may not have been answered yet.
         """
         if connection >= self._connection:
             self.connected, self.lost = False, why
+        return connection >= self._acked

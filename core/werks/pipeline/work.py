@@ -16,12 +16,12 @@ import attrs
 import pyarrow as pa
 
 from ..components import Stream
-from ..errors import WerksError
+from ..errors import FOREIGN, DataError, WerksError, foreign
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
 from ..plugins import Plugins
 from .rows import Rows, opened
-from .task import Done, StreamTask, Task, foreign
+from .task import Done, StreamTask, Task
 from .windows import Windows
 
 Progress = Callable[[Stream, int], None]
@@ -46,7 +46,7 @@ def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome
             _Reading(task, rows, progress or _quiet, done).run()
     except WerksError as failure:
         error = failure
-    except Exception as failure:  # foreign code: a plugin or a sink
+    except FOREIGN as failure:  # foreign code: a plugin or a sink
         error = foreign(task.file.url, failure)
     return Outcome(tuple(done), error, time.perf_counter() - began)
 
@@ -115,8 +115,13 @@ class _Reading:
     def _batches(self) -> Iterator[tuple[str, pa.RecordBatch]]:
         """Yield (symbol, rows) of the streams that are asked for, checked."""
         with self._opened.batches() as batches:
+            wanted = [each.stream.symbol for each in self._task.streams]
             for batch in batches:
-                yield batch["symbol"][0].as_py(), batch
+                symbols = batch["symbol"].unique().to_pylist()
+                if len(symbols) > 1 or symbols[0] not in wanted:
+                    why = "a plugin is to give rows of one symbol a batch, of those asked for"
+                    raise DataError(f"{self._name}: rows of {symbols}: {why}")
+                yield symbols[0], batch
 
     @contextmanager
     def _windows(self) -> Iterator[dict[str, Windows]]:

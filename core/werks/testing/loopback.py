@@ -134,6 +134,11 @@ class Loopback:
         """Answer with other bytes than those that are published."""
         self._fault(path, times, lambda reply: attrs.evolve(reply, status=_OK, body=body))
 
+    def calm(self) -> None:
+        """Take back all faults that have befallen no request yet."""
+        with self._lock:
+            self._faults.clear()
+
     def asked(self, path: str) -> int:
         """Return how often a path was asked for."""
         return sum(request.path == _key(path) for request in self.requests)
