@@ -115,6 +115,8 @@ def test_the_version_is_told():
         (["run", "p.toml", "--workers", "-1"], "Invalid value for '--workers': -1"),
         (["run", "p.toml", "q.toml"], "unexpected extra argument"),
         (["new", "plugin"], "new plugin takes the NAME of the plugin"),
+        (["new", "p.toml", "tally"], "new takes one FILE, or `plugin` and the NAME"),
+        (["new", "plugin", ""], "a plugin's name is lower case"),
     ],
 )
 def test_a_command_that_is_misspelt_is_told(arguments, said):

@@ -326,6 +326,30 @@ def test_a_moment_is_a_day_a_time_or_so_long_ago(config, written):
     assert stop == datetime.fromisoformat(MOMENTS[written]).replace(tzinfo=UTC)
 
 
+def test_days_ago_begin_at_midnight_and_hours_ago_do_not(config):
+    stops = [
+        config(SOURCE.replace("2024-05-03", written), SINK).sources["trades"].stop
+        for written in ('"-1d"', '"-24h"')
+    ]
+    day_before = datetime(2024, 6, 9, tzinfo=UTC)
+    assert stops == [day_before, day_before.replace(hour=15, minute=30, second=59)]
+
+
+def test_a_time_that_cannot_be_counted_is_no_start(problems):
+    found = problems(SOURCE.replace("2024-05-01", "0001-01-01"), SINK)
+    assert found == ["sources.trades.start: no time before 1970 can be counted"]
+
+
+def test_a_file_may_begin_with_the_mark_of_windows(config):
+    assert list(config("\ufeff", SOURCE, SINK).sources) == ["trades"]
+
+
+def test_what_is_wrong_for_several_doors_is_told_once(problems):
+    text = SOURCE.replace("shop.trades", "sim.trades")
+    (found,) = problems(text.replace('folder = "shelf"', "trades_per_day = 0"), SINK)
+    assert found == "sources.trades: 'trades_per_day' must be >= 1: 0"
+
+
 def test_a_source_begins_with_a_whole_utc_day(config):
     """Also where the day is another one in the zone of the file."""
     text = SOURCE.replace("start = 2024-05-01", "start = 2024-05-01T01:00:00+02:00")

@@ -257,6 +257,16 @@ def test_a_place_that_is_no_ledger_is_named(tmp_path, name, said):
         Ledger(str(tmp_path / name), "test")
 
 
+def test_a_receipt_that_was_altered_is_told(path):
+    with closing(Ledger(str(path), "test")) as ledger:
+        ledger.done(window(), {("ticks", "files"): COMMIT}, {})
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("update werks_ledger_commits set receipt = 'cut {'")
+        said = "the ledger cannot be read: somebody has altered it: .*; name another one as state"
+        with pytest.raises(WerksError, match=rf"^{path}: {said}$"):
+            ledger.commits()
+
+
 def test_tables_of_somebody_else_are_told(path):
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("create table werks_ledger_windows (a integer)")

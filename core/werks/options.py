@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 import attrs
 from cattrs import Converter
 
-from .errors import WerksError
+from .errors import FOREIGN, WerksError, foreign
 
 Amount = str | int | Decimal
 
@@ -49,6 +49,8 @@ def structure(cls: type, values: Mapping[str, Any]) -> tuple[Any, list[tuple[str
         said = str(error.args[0] if error.args else error)
         name, _, what = said.partition(": ")
         return None, [(name, what) if name in fields else ("", said)]
+    except FOREIGN as error:  # foreign code
+        return None, [("", str(foreign(cls.__name__, error)))]
 
 
 def resolved(value: Any) -> Any:

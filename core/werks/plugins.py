@@ -17,7 +17,7 @@ import attrs
 import pluggy
 
 from . import hookspecs
-from .errors import PluginError
+from .errors import FOREIGN, PluginError, WerksError, foreign
 
 GROUP = "werks"
 HOOKS: Mapping[str, Sequence[str]] = {
@@ -41,6 +41,7 @@ class Plugins:
     def __init__(self, files: Sequence[Path] = ()) -> None:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
+        self.manager.add_hookcall_monitoring(lambda *_: None, _told)
         self.files = tuple(files)
         self._loaded: dict[str, Any] = {}
         self._points: dict[str, list[EntryPoint]] = {}
@@ -76,7 +77,7 @@ class Plugins:
         where = f'the plugin "{name}": {hook}'
         try:
             answers = caller()
-        except Exception as error:  # foreign code
+        except FOREIGN as error:  # foreign code
             raise PluginError(f"{where}: {type(error).__name__}: {error}") from error
         found: dict[str, type] = {}
         for offered in answers:
@@ -125,7 +126,7 @@ class Plugins:
             raise PluginError(f'the plugin "{name}" is claimed by {owners}: uninstall one of them')
         try:
             return points[0].load()
-        except Exception as error:  # foreign code
+        except FOREIGN as error:  # foreign code
             raise PluginError(
                 f'the plugin "{name}" of {_distribution(points[0])} cannot be loaded:'
                 f" {type(error).__name__}: {error}"
@@ -151,6 +152,14 @@ class Plugins:
         self._loaded[name] = plugin
 
 
+def _told(outcome: pluggy.Result[Any], hook: str, *_: Any) -> None:
+    """Make one clear error of what an observer raises; what offers classes is looked at above."""
+    error = outcome.exception
+    offers = any(hook in hooks for hooks in HOOKS.values())
+    if isinstance(error, FOREIGN) and not isinstance(error, WerksError) and not offers:
+        outcome.force_exception(foreign(f"an observer, at {hook}", error))
+
+
 def _require_components(offered: Any, where: str) -> None:
     if not isinstance(offered, Mapping):
         raise PluginError(f"{where}: a table of classes by name is expected, not {offered!r}")
@@ -168,7 +177,7 @@ def _module(path: Path, name: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # foreign code
+    except FOREIGN as error:  # foreign code
         del sys.modules[name]
         raise PluginError(f"{path}: {type(error).__name__}: {error}") from error
     return module

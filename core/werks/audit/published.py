@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..archive import ByteStream
 from ..components import File
-from ..errors import DataError, WerksError
+from ..errors import FOREIGN, DataError, WerksError
 from ..schema import kind
 from . import checksum
 from .asked import Asked, Door
@@ -43,7 +43,7 @@ def published_file(path: Path, asked: Asked) -> list[Verdict]:
         return _judged(verdict, _Published(path, component, file), asked)
     except WerksError as error:
         verdict.problems.append(str(error))
-    except Exception as error:  # a plugin's own code, which must not stop the audit of other files
+    except FOREIGN as error:  # a plugin's own code, which must not stop the audit of other files
         verdict.problems.append(f"cannot be read: {type(error).__name__}: {error}")
     return [verdict]
 

@@ -3,7 +3,6 @@
 Every command imports what it needs when it runs, so that `--help` is up at once.
 """
 
-import os
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 import click
 
 from .. import __version__
+from ..errors import FOREIGN
+from . import edge
 from .loading import lasting
 
 _FILE = click.Path(path_type=Path)
@@ -23,6 +24,7 @@ _PLUGIN = click.option(
     multiple=True,
     help="A plugin of one Python file; may be given several times.",
 )
+_GROUP = "werks.commands"
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 
 
@@ -30,18 +32,20 @@ class _Commands(click.Group):
     """The commands of the core and those of the entry-point group `werks.commands`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *(point.name for point in _points())})
+        return sorted(
+            {*super().list_commands(ctx), *(point.name for point in entry_points(group=_GROUP))}
+        )
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         own = super().get_command(ctx, name)
         if own is not None:
             return own
-        points = [point for point in _points() if point.name == name]
+        points = [point for point in entry_points(group=_GROUP) if point.name == name]
         return _loaded(name, points) if points else None
 
-
-def _points() -> list[EntryPoint]:
-    return list(entry_points(group="werks.commands"))
+    def invoke(self, ctx: click.Context) -> Any:
+        with edge.said():
+            return super().invoke(ctx)
 
 
 def _loaded(name: str, points: list[EntryPoint]) -> click.Command:
@@ -51,7 +55,7 @@ def _loaded(name: str, points: list[EntryPoint]) -> click.Command:
         return _broken(name, f"is claimed by {' and '.join(owners)}: uninstall one of them")
     try:
         found: Any = points[0].load()
-    except Exception as error:  # foreign code
+    except FOREIGN as error:  # foreign code
         why = f"cannot be loaded: {type(error).__name__}: {error}"
         return _broken(name, f"of {owners[0]} {why}")
     if not isinstance(found, click.Command):
@@ -82,9 +86,7 @@ def main() -> None:
     Write a pipeline file (werks new FILE), check it, run it. Exit codes: 0 done, 1 failed, 2 the
     file or a plugin is wrong.
     """
-    # Arrow reads it when it is loaded; the pool it would choose gives less memory back.
-    if sys.platform == "linux":
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    edge.prepare()
 
 
 @main.command()
@@ -211,7 +213,9 @@ def new(what: Path, name: str | None) -> None:
 
     if str(what) == "plugin" and name is None:
         raise click.UsageError("new plugin takes the NAME of the plugin")
-    sys.exit(new_plugin(name) if name else new_file(what))
+    if str(what) != "plugin" and name is not None:
+        raise click.UsageError("new takes one FILE, or `plugin` and the NAME of the plugin")
+    sys.exit(new_plugin(name) if name is not None else new_file(what))
 
 
 @main.command()

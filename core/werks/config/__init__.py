@@ -36,7 +36,7 @@ Problems = list[tuple[str, str]]
 def read(path: Path, now: datetime, plugin_files: Sequence[Path] = ()) -> Config:
     """Return the pipeline that a file describes; ConfigError holds all that is wrong with it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows begins files by a mark
         raw = tomllib.loads(text, parse_float=Decimal)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
@@ -143,7 +143,8 @@ class _Reading:
         return settings or Settings()
 
     def _found(self, where: str, problems: Problems) -> None:
-        self.problems += [(f"{where}.{name}" if name else where, what) for name, what in problems]
+        found = [(f"{where}.{name}" if name else where, what) for name, what in problems]
+        self.problems += [each for each in found if each not in self.problems]
 
     def _classes(self, where: str, kind: str, type_: str) -> dict[str, type]:
         try:
@@ -207,6 +208,8 @@ class _Reading:
         start = self._moment(f"{where}.start", options.pop("start", today), required=True)
         stop = self._moment(f"{where}.stop", options.pop("stop", None))
         via, verify = options.pop("via", frames.via), options.pop("verify", False)
+        if start and start.year < 1970:
+            self.problems.append((f"{where}.start", "no time before 1970 can be counted"))
         if start and stop and stop <= start:
             self.problems.append((f"{where}.stop", f"{stop:%Y-%m-%d} is not after start"))
         doors = self._doors(where, classes, via, options)
@@ -279,9 +282,7 @@ class _Reading:
         for door in chosen:
             mine = {name: value for name, value in options.items() if name in fields[door]}
             component, problems = structure(offered[door], mine)
-            self._found(
-                where, [p for p in problems if (f"{where}.{p[0]}", p[1]) not in self.problems]
-            )
+            self._found(where, problems)  # options that several doors have are said once
             if component is not None:
                 doors[door] = component
         return doors

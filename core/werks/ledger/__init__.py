@@ -83,17 +83,24 @@ class Ledger:
         """Return what all sinks hold, by (stream, node, day, sink); of a window if one is given."""
         found = {}
         for row in self._all(COMMITS, *do.of(COMMITS, stream, day)):
-            proof = Proof(**json.loads(row.proof)) if row.proof else None
-            receipt = json.loads(row.receipt)
+            proof = Proof(**self._plain(row.proof)) if row.proof else None
+            receipt = self._plain(row.receipt)
             commit = Commit(row.fingerprint, row.began, row.until, receipt, proof)
             found[do.stream_of(row), row.node, row.day, row.sink] = commit
         return found
+
+    def _plain(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            why = f"somebody has altered it: {error}; name another one as state"
+            raise WerksError(f"{self._name}: the ledger cannot be read: {why}") from error
 
     def marks(self, day: date) -> dict[MarkKey, tuple[str, State]]:
         """Return what nodes carried at the end of a day: (fingerprint, state) by (stream, node)."""
         rows = self._all(MARKS, MARKS.c.day == day)
         return {
-            (do.stream_of(row), row.node): (row.fingerprint, json.loads(row.state)) for row in rows
+            (do.stream_of(row), row.node): (row.fingerprint, self._plain(row.state)) for row in rows
         }
 
     def windows(self, stream: Stream | None = None, day: date | None = None) -> list[WindowRecord]:

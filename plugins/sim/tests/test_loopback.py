@@ -90,6 +90,12 @@ def test_a_status_comes_as_often_as_asked(bucket, status, error):
         assert http.text(url) == "f/4.csv"
 
 
+def test_faults_that_befell_nobody_are_taken_back(bucket, http):
+    bucket.fail("f/4.csv", times=9)
+    bucket.calm()
+    assert http.text(f"{bucket.url}/f/4.csv") == "f/4.csv"
+
+
 def test_a_cut_download_is_seen_to_be_cut(bucket, http, tmp_path):
     bucket.cut("f/4.csv", after=3, times=3)
     with Http(tries=1) as once, pytest.raises(UnavailableError):

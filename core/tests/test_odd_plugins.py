@@ -1,0 +1,176 @@
+"""What a plugin's code raises or gives wrongly is one line, whatever it is and wherever."""
+
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from werks.components import File
+from werks.errors import ConfigError, PluginError, WerksError
+from werks.hookspecs import hookimpl
+from werks.pipeline import Report, load, run
+from werks.plugins import Plugins
+
+SHOP = Path(__file__).with_name("shop.py")
+NOW = datetime(2024, 5, 3, 12, tzinfo=UTC)
+TEXT = """
+[pipeline]
+state = "werks.db"
+
+[sources.trades]
+type = "shop.trades"
+symbols = ["X"]
+start = 2024-05-01
+stop = 2024-05-02
+folder = "shelf"
+
+[transforms.odd]
+type = "odd"
+at = "{at}"
+what = "{what}"
+
+[sinks.lines]
+type = "shop"
+path = "out"
+"""
+ODD = """
+import attrs
+from werks import hookimpl, option
+
+WHAT = {"exit": SystemExit(0), "end": EOFError("no more"), "key": KeyError("k")}
+
+
+@attrs.frozen
+class Odd:
+    "Raises something somewhere."
+
+    at: str = option("", help="where")
+    what: str = option("", help="what")
+
+    def __attrs_post_init__(self):
+        self.maybe("init")
+
+    def maybe(self, at):
+        if at == self.at:
+            raise WHAT[self.what]
+
+    @property
+    def seam(self):
+        self.maybe("seam")
+        return "day"
+
+    def output(self, schemas):
+        self.maybe("output")
+        return next(iter(schemas.values()))
+
+    def start(self, schemas, state):
+        self.maybe("start")
+        return self
+
+    def push(self, batch, node):
+        return [batch]
+
+    def advance(self, time):
+        return []
+
+    cut = flush = lambda self: []
+
+    def state(self):
+        return {}
+
+
+@hookimpl
+def werks_transforms():
+    return {"odd": Odd}
+"""
+RAISED = [("exit", "SystemExit"), ("end", "EOFError"), ("key", "KeyError")]
+
+
+@pytest.fixture
+def shelf(shop, tmp_path, monkeypatch):
+    """Return the current folder, with a shelf of one day."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("shop", "odd"):
+        monkeypatch.delitem(sys.modules, f"werks_file_{name}", raising=False)
+    (tmp_path / "shelf").mkdir()
+    shop.day_file(tmp_path / "shelf", "X", date(2024, 5, 1))
+    Path("odd.py").write_text(ODD)
+    return tmp_path
+
+
+def ran(at: str = "", what: str = "", *observers: object) -> Report:
+    Path("p.toml").write_text(TEXT.format(at=at, what=what))
+    graph = load(Path("p.toml"), NOW, (SHOP, Path("odd.py")))
+    for observer in observers:
+        graph.config.plugins.manager.register(observer)
+    return run(graph, now=NOW)
+
+
+@pytest.mark.parametrize("at", ["init", "seam", "output"])
+@pytest.mark.parametrize(("what", "name"), RAISED)
+def test_a_component_that_fails_before_the_run_is_a_problem_of_the_file(shelf, at, what, name):
+    with pytest.raises(ConfigError, match=rf"^p\.toml: transforms\.odd.*{name} in odd\.py:"):
+        ran(at, what)
+
+
+@pytest.mark.parametrize(("what", "name"), RAISED)
+def test_a_component_that_fails_in_the_run_is_an_error_of_its_window(shelf, what, name):
+    ((_, error),) = ran("start", what).errors
+    assert f"X-2024-05-01.csv: {name} in odd.py:" in str(error)
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), EOFError("no more"), KeyError("k")])
+@pytest.mark.parametrize("event", ["werks_run_started", "werks_window_done", "werks_run_ended"])
+def test_an_observer_that_fails_is_told_with_the_event(shelf, event, raised):
+    class Watch:
+        """Fails at an event."""
+
+    def fail(self):
+        raise raised
+
+    setattr(Watch, event, hookimpl(fail))
+    name = type(raised).__name__
+    with pytest.raises(WerksError, match=rf"an observer, at {event}: {name} in test_odd_plugins"):
+        ran("", "", Watch())
+
+
+def test_a_file_that_ends_the_program_when_it_is_loaded_is_told(shelf):
+    Path("odd.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(PluginError, match=r"^odd\.py: SystemExit: 0$"):
+        Plugins([Path("odd.py")])
+
+
+@pytest.mark.parametrize(("what", "name"), RAISED)
+def test_a_sink_that_cannot_tell_what_it_holds_is_told(shelf, monkeypatch, what, name):
+    assert ran().done == 1
+    graph = load(Path("p.toml"), NOW, (SHOP, Path("odd.py")))
+    raised = {"exit": SystemExit(0), "end": EOFError("no more"), "key": KeyError("k")}[what]
+
+    def holds(*_: object) -> bool:
+        raise raised
+
+    monkeypatch.setattr(type(graph.sink("lines")), "holds", holds)
+    with pytest.raises(WerksError, match=f"^lines: {name} in test_odd_plugins"):
+        run(graph, now=NOW)
+
+
+@pytest.mark.parametrize("given", [["Y"], ["X", "Y"]])
+def test_rows_of_another_symbol_are_refused_before_they_are_mixed(shelf, monkeypatch, given):
+    Path("p.toml").write_text(TEXT.format(at="", what=""))
+    graph = load(Path("p.toml"), NOW, (SHOP, Path("odd.py")))
+    (branch,) = graph.branches
+    read = type(branch.source.door).read
+
+    def other(self, file: File, stream, symbols):
+        for batch in read(self, file, stream, symbols):
+            names = [given[row % len(given)] for row in range(len(batch))]
+            yield batch.set_column(1, batch.schema.field(1), pa.array(names).dictionary_encode())
+
+    monkeypatch.setattr(type(branch.source.door), "read", other)
+    ((_, error),) = run(graph, now=NOW).errors
+    assert str(error).endswith(
+        f"rows of {given}: a plugin is to give rows of one symbol a batch, of those asked for"
+    )
+    assert not list(Path().glob("out/**/*.txt"))
