@@ -374,7 +374,7 @@ def test_describe_tells_all_of_a_component():
         "",
         "The trades of a shop around the corner.",
         "",
-        "core options: symbols, start, stop, via, verify",
+        "core options: symbols, start, stop, via, verify, record, replay",
         "",
         "options:",
         "  folder: a path; required",

@@ -156,6 +156,15 @@ def test_a_sink_that_cannot_tell_what_it_holds_is_told(shelf, monkeypatch, what,
         run(graph, now=NOW)
 
 
+def test_a_writer_that_gives_no_receipt_is_told(shelf, monkeypatch):
+    Path("p.toml").write_text(TEXT.format(at="", what=""))
+    graph = load(Path("p.toml"), NOW, (SHOP, Path("odd.py")))
+    writer = graph.sink("lines").open({"odd": graph.branches[0].schemas["odd"]})
+    monkeypatch.setattr(type(writer), "commit", lambda *_: None)
+    ((_, error),) = run(graph, now=NOW).errors
+    assert str(error) == "lines: its writer gave None where it has to give a receipt"
+
+
 @pytest.mark.parametrize("given", [["Y"], ["X", "Y"]])
 def test_rows_of_another_symbol_are_refused_before_they_are_mixed(shelf, monkeypatch, given):
     Path("p.toml").write_text(TEXT.format(at="", what=""))

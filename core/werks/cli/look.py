@@ -218,7 +218,8 @@ def _option(field: Any) -> dict[str, Any]:
 def _print_description(described: dict[str, Any]) -> None:
     click.echo(f"{described['type']} ({described['kind']})\n\n{described['help']}\n")
     if described["doors"]:
-        click.echo("core options: symbols, start, stop, via, verify\n")
+        live = ", record, replay" if "live" in described["doors"] else ""
+        click.echo(f"core options: symbols, start, stop, via, verify{live}\n")
     click.echo("options:" if described["options"] else "no options of its own")
     for option in described["options"]:
         default = "required" if option["required"] else f"default {json.dumps(option['default'])}"

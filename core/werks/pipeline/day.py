@@ -116,7 +116,8 @@ class Day:
         receipts, failed = {}, None
         for name, nodes in self.sinks.items():
             try:
-                receipts[name] = self._writers[name].append(self.window, nodes)
+                found = self._writers[name].append(self.window, nodes)
+                receipts[name] = _receipt(name, found)
             except SinkError as error:
                 failed = error
         if failed is not None:
@@ -147,7 +148,7 @@ class Day:
             given = [self._marking(name, done)] if [name] == sharing[-1:] else []
             writer = self._writers[name]
             end = writer.finish if appended else writer.commit
-            receipts[name] = end(self.window, mine, *given)
+            receipts[name] = _receipt(name, end(self.window, mine, *given))
         return done
 
     def settle(self) -> None:
@@ -195,3 +196,10 @@ class Day:
             states=states,
             minutes=tally.minutes(self.task.until),
         )
+
+
+def _receipt(sink: str, found: Any) -> Receipt:
+    """Return what a writer gave for a receipt; SinkError if it is none, as it may be foreign."""
+    if not isinstance(found, dict):
+        raise SinkError(f"{sink}: its writer gave {found!r:.40} where it has to give a receipt")
+    return found
