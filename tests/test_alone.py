@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from werks import MessageError, Reload
+from werks.live import Inbox
 from werks.pipeline import Until, load, run
 from werks_sim.feed import Conversation
 
@@ -137,6 +138,22 @@ def test_a_plugin_that_fails_at_a_message_stops_its_symbol_until_it_is_taken_up(
     kept = [path.read_text() for path in (running.root / "aside").iterdir()]
     assert any(json.loads(text.partition("\n\n")[2])["symbol"] == "ETHUSD" for text in kept)
     running.check((*GOOD, "ETHUSD"))
+
+
+def test_the_only_connection_may_fail_while_the_loop_rests(running, monkeypatch):
+    """Its thread is over by then, and what it has said waits: that is no end of the run."""
+    heard = Conversation.heard
+
+    def fails(self, message, received):
+        if b'"trades"' in message and b"ETHUSD" in message:
+            return {}["size"]
+        return heard(self, message, received)
+
+    monkeypatch.setattr(Conversation, "heard", fails)
+    monkeypatch.setattr(Inbox, "rest", lambda self, spent: time.sleep(0.3))
+    with running:
+        assert "KeyError in test_alone.py" in running.until_stopped()
+        running.until_good_flow()
 
 
 @pytest.mark.long

@@ -94,7 +94,8 @@ class Listening:
                 for source in self._sources:
                     source.renew()
             comes = self._newcomers is not None and self._newcomers.busy
-            if not comes and not any(source.listens for source in self._sources):
+            listens = comes or any(source.listens for source in self._sources)
+            if not listens and not len(self._inbox):  # what has ended may have said why
                 return
 
     def _drain(self) -> None:
