@@ -85,7 +85,7 @@ def _read(
     path = whereabouts(folder, piece)
     if path is None:
         raise SinkError(f"{folder / name} is gone; run again to have its rows written anew")
-    with damage_named(path), opened(path, packing_of(path)) as file:
+    with naming(path), damage_named(path), opened(path, packing_of(path)) as file:
         _skip(file, begin)
         yield from parsed(Limited(file, end - begin), spelling, schema, with_head=False)
 
