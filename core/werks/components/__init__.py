@@ -194,6 +194,7 @@ class Sink(Protocol):
 
     # Optional, used where it is there:
     #   shares(state) -> bool   whether the rows lie in the database of this ledger
+    #   send_due() -> None      send what earlier runs could not; called once the past is read
 
 
 class ExecutorChoice(Protocol):

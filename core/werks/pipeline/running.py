@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config, read
-from ..errors import ConfigError, PluginError, WerksError
+from ..errors import FOREIGN, ConfigError, PluginError, WerksError, foreign
 from ..http import Http
 from ..ledger import Ledger
 from .graph import Graph
@@ -75,8 +75,9 @@ def _send_due(graph: Graph, report: Report) -> None:
         if hasattr(node.component, "send_due"):
             try:
                 node.component.send_due()
-            except WerksError as error:
-                report.errors.append((node.name, error))
+            except FOREIGN as error:
+                ours = error if isinstance(error, WerksError) else foreign(node.name, error)
+                report.errors.append((node.name, ours))
 
 
 def _catch_up(
