@@ -10,7 +10,7 @@ import pytest
 from werks.components import Stream
 from werks.errors import UnavailableError
 from werks.http import Http
-from werks.ledger import Ledger
+from werks.ledger import Ledger, WindowRecord
 from werks.pipeline.abreast import Abreast
 from werks.pipeline.comparing import Comparing
 from werks.pipeline.until import LiveFigures
@@ -264,6 +264,16 @@ class Live:
     def minutes(self, until):
         return self._kept.closed(until)
 
+    def end(self, ledger):
+        """Put the day into the ledger, as a run does at its end, and begin the next."""
+        values = dict.fromkeys(("size", "notional", "first_id", "last_id"))
+        end = START + 1440 * MINUTE
+        counts = {"until": end, "finished": True, "rows": 1, "repeats": 0, "holes": 0}
+        window = WindowRecord(STREAM, self.day, "live", "wss://shop", **counts, **values)
+        ledger.done(window, {}, {}, self._kept.packed(end))
+        self.day, self.whole_from = self.day + timedelta(days=1), end
+        self._kept = Minutes(TRADE)
+
 
 def candles(*minutes, volume=2):
     count = len(minutes)
@@ -373,6 +383,37 @@ class TestComparing:
         assert [(each.minute - START) // MINUTE for each in differences] == [0, 1]
         (gap,) = ledger.gaps()
         assert gap.missing == 2
+
+    def test_a_day_that_is_over_before_the_answer_of_its_minutes_is_judged_whole(self, ledger):
+        now = [START + 9 * MINUTE]
+        door = Door(CANDLE, lambda after, until: candles(0, 1, 2, volume=3))
+        comparing, figures = self.made(door, ledger, now)
+        live = Live(0, 1, 2)
+        self.run(comparing, live, figures, [0])
+        live.end(ledger)
+        live.push(1440)
+        comparing.over(STREAM, DAY)
+        assert self.run(comparing, live, figures, [1]) == (0, 0)
+        now[0] += 1440 * MINUTE
+        assert self.run(comparing, live, figures, (2, 3, 4)) == (1440, 3)
+        assert door.asked == [(START, START + 2 * MINUTE), (START, START + 1440 * MINUTE)]
+        (differences,) = ledger.differences().values()
+        assert len(differences) == 3
+        assert list(ledger.minutes()) == []
+
+    def test_a_day_that_waits_behind_minutes_of_the_next_is_counted_whole(self, ledger):
+        days = {True: candles(0, 1, 2), False: candles(1440, 1441)}
+        door = Door(CANDLE, lambda after, until: days[after < START + 1440 * MINUTE])
+        now = [START + 9 * MINUTE]
+        comparing, figures = self.made(door, ledger, now)
+        live = Live(0, 1, 2)
+        assert self.run(comparing, live, figures, (0, 1)) == (2, 0)
+        now[0] += 1440 * MINUTE
+        live.end(ledger)
+        live.push(1440, 1441, 1442)
+        assert self.run(comparing, live, figures, (2, 3)) == (4, 0)
+        comparing.over(STREAM, DAY)
+        assert self.run(comparing, live, figures, (4, 5)) == (1442, 0)
 
 
 def test_minutes_of_many_small_batches_stay_few():

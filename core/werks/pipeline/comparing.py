@@ -43,13 +43,19 @@ Streams = Mapping[str, Streaming]
 class _Progress:
     """How far a stream has been compared, the days that wait, and when REST is asked again.
 
-    Of each day that waits it tells up to when its minutes were compared while it went on.
+    `reached` tells of each day up to when its minutes were compared while it went on: those of the
+    next day may be so before it waits itself.
     """
 
     until: int = 0
-    days: deque[tuple[date, int]] = attrs.field(factory=deque)
+    reached: dict[date, int] = attrs.field(factory=dict)
+    days: deque[date] = attrs.field(factory=deque)
     tries: int = 0
     again: float = 0.0
+
+    def judged(self) -> None:
+        """Leave the first of the days that wait."""
+        self.reached.pop(self.days.popleft(), None)
 
     def put_off(self, clock: float) -> None:
         """Take note of an answer that was none."""
@@ -96,8 +102,8 @@ class Comparing:
     def over(self, stream: Stream, day: date) -> None:
         """Take note of a day that is over and whose minutes are in the ledger."""
         progress = self._progress(stream)
-        if all(day != each for each, _ in progress.days):
-            progress.days.append((day, progress.until))
+        if day not in progress.days:
+            progress.days.append(day)
 
     def step(self, streams: Streams, clock: float, figures: Mapping[Stream, LiveFigures]) -> None:
         """Take an answer if there is one, and ask the next question if there is one."""
@@ -120,7 +126,7 @@ class Comparing:
     def _progress(self, stream: Stream) -> _Progress:
         found = self._of.get(stream.symbol)
         if found is None:  # what runs before this one have left to be compared comes first
-            days = deque((day, 0) for _, day, _ in self._ledger.minutes(stream))
+            days = deque(day for _, day, _ in self._ledger.minutes(stream))
             found = self._of[stream.symbol] = _Progress(days=days)
         return found
 
@@ -137,8 +143,8 @@ class Comparing:
 
     def _day(self, progress: _Progress, stream: Stream, final: int) -> _Question | None:
         """Return the question of the first day that waits; None if there is none to be asked."""
-        while progress.days and midnight(progress.days[0][0]) + DAY <= final:
-            day, until = progress.days[0]
+        while progress.days and midnight(progress.days[0]) + DAY <= final:
+            day = progress.days[0]
             packed = next((rows for *_, rows in self._ledger.minutes(stream, day)), None)
             torn = any(
                 (gap.stream, gap.day) == (stream, day) and gap.kind != "mismatch"
@@ -146,11 +152,11 @@ class Comparing:
             )
             if packed is not None and not torn:
                 begin = midnight(day)
-                new = min(max(begin, until), begin + DAY)
+                new = progress.reached.get(day, begin)
                 return _Question(stream, begin, new, begin + DAY, unpacked(packed), day)
             if torn:
                 self._verifier.unknown(stream, day, "rows of it are missing: see its gaps")
-            progress.days.popleft()
+            progress.judged()
         return None
 
     def _minutes(self, progress: _Progress, stream: Streaming, final: int) -> _Question | None:
@@ -196,6 +202,9 @@ class Comparing:
     ) -> None:
         """Compare up to where candles have come; the rest is asked for again."""
         (progress, mine), end = of, question.end
+        day = question.day or date(1970, 1, 1) + timedelta(days=question.new // DAY)
+        if question.day is None and day in progress.days:
+            return  # it was over before the answer came, and is judged as a whole
         if progress.tries < _LATE:
             end = _there(theirs, nanoseconds(question.ours["timestamp"]), end)
         if end < question.end:
@@ -209,12 +218,11 @@ class Comparing:
         mine.compared += (end - question.new) // _MINUTE
         mine.differ += len({each.minute for each in wrong})
         if question.day is not None:
-            progress.days.popleft()
-            self._verifier.judge(question.stream, question.day, found)
+            progress.judged()
+            self._verifier.judge(question.stream, day, found)
             return
-        progress.until = end
+        progress.until = progress.reached[day] = end
         if wrong:
-            day = date(1970, 1, 1) + timedelta(days=question.new // DAY)
             self._verifier.differ(question.stream, day, wrong)
 
 
