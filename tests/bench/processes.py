@@ -1,6 +1,11 @@
-"""Two symbols by two processes against the same by one; nothing is read ahead in either."""
+"""Two symbols by two processes against the same by one; nothing is read ahead in either.
 
+How much faster two processes can be at all on this machine, two bare loops tell in the same rounds.
+"""
+
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pipeline_file
 from measure import Contender, environment, interleaved
@@ -27,13 +32,27 @@ def run(place: Place, rows: int, rounds: int) -> None:
 
             return Contender(name, command)
 
-        made = [contender(name) for name in _SETTINGS]
-        one, two = interleaved(made, rounds, environment(place.compiled))
+        def loops(count: int) -> Contender:
+            return Contender(f"bare loops, {count} at once", lambda: _loops(count))
+
+        made = [*(contender(name) for name in _SETTINGS), loops(1), loops(2)]
+        interleaved(made, rounds, environment(place.compiled))
     place.clean()
     show(
         f"two symbols of {rows:,} trades (memory: the largest process)",
         COSTS,
-        [costs(one), costs(two)],
+        [costs(each) for each in made],
     )
-    ratio = one.middle("wall") / two.middle("wall")
-    show("goals", GOALS, [goal("times as fast by two processes", ratio, 1.7)])
+    one, two, loop, both = (each.middle("wall") for each in made)
+    show(
+        "goals",
+        GOALS,
+        [
+            goal("times as fast by two processes", one / two, 1.7),
+            ["times as fast are two bare loops", f"{loop / both:.2f}", "", ""],
+        ],
+    )
+
+
+def _loops(count: int) -> Sequence[str]:
+    return [sys.executable, str(Path(__file__).parent / "loops.py"), str(count)]
