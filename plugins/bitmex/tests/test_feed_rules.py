@@ -158,6 +158,31 @@ def test_rows_of_several_symbols_are_those_of_each_alone(odd):
         assert batch.to_pylist() == expected.to_pylist()
 
 
+_AMOUNTS = [
+    {"size": 1300, "grossValue": 6840301, "homeNotional": 0.06840301, "foreignNotional": 1300},
+    {"size": 52, "grossValue": 899444, "homeNotional": 16.7310, "foreignNotional": 289.3963964},
+    {"size": 7, "grossValue": 899444, "homeNotional": 16.731012345678, "foreignNotional": 1e-08},
+    {"size": 10**11, "grossValue": 10**17, "homeNotional": 10**9, "foreignNotional": 10**11},
+]
+
+
+@pytest.mark.parametrize("kind", [{}, {"trdType": "Regular"}])
+@pytest.mark.parametrize("at", [*range(len(_AMOUNTS)), slice(None)])
+def test_usual_trades_give_the_same_rows_beside_one_that_is_not(at, kind):
+    chosen = _AMOUNTS[at] if isinstance(at, slice) else [_AMOUNTS[at]]
+    rows = [
+        {**ROW, **kind, **amounts, "trdMatchID": f"a{n}", "side": ("Buy", "Sell")[n % 2]}
+        for n, amounts in enumerate(chosen)
+    ]
+    talks = begun(), begun()
+    talks[0].heard(told("insert", "trade", "XBTUSD", *rows), NOW)
+    odd = {**ROW, "trdMatchID": "odd", "trdType": "BlockTrade"}
+    talks[1].heard(told("insert", "trade", "XBTUSD", *rows, odd), NOW)
+    ((ours,), (beside,)) = (talk.rows() for talk in talks)
+    assert ours.equals(beside.slice(0, len(rows)))
+    assert beside["flag"].to_pylist() == [None] * len(rows) + ["block"]
+
+
 def test_a_wrong_row_among_several_symbols_is_let_go_alone():
     talk = begun("XBTUSD", "ETHUSD")
     for n, name in enumerate(["XBTUSD", "ETHUSD", "XBTUSD"]):

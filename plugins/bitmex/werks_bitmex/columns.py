@@ -21,6 +21,7 @@ SCHEMA = schema("TRADE", SCALES)
 Nameless = Counter[tuple[str, int]]
 _WHOLE = pa.decimal128(38, 0)
 _PRICE = pa.decimal128(38, SCALES.price)
+_UNIT = float(10**SCALES.size)
 # A float's noise, and far less than a tick of any price.
 _SAME = 1e-9
 NO_IDS = ("", "00000000-0000-0000-0000-000000000000")
@@ -46,26 +47,44 @@ def trades(symbol: str, rows: Rows, moments: pa.Array, nameless: Nameless) -> pa
 
 
 def _amounts(rows: Rows) -> tuple[pa.Array, pa.Array]:
-    """Return base and quote amount: an inverse contract's from whole numbers, else the row's own.
-
-    An inverse contract is one unit of quote, so foreignNotional is size, and homeNotional is
-    grossValue in XBT. Where another contract's row happens to fulfil both, the amounts are equal.
-    """
     contracts, gross = (
         amounts.ints(amounts.limbs(rows.typed(name, _WHOLE))) for name in ("size", "grossValue")
     )
     home, foreign = (
         rows.typed(name, pa.float64()).to_numpy() for name in ("homeNotional", "foreignNotional")
     )
-    inverse = _close(foreign, contracts) & _close(home * 10**SCALES.size, gross)
-    base, quote = gross, amounts.ints(amounts.rescaled(contracts, SCALES.size))
-    if not inverse.all():
-        base = np.where(inverse, base, _own(rows, "homeNotional"))
-        quote = np.where(inverse, quote, _own(rows, "foreignNotional"))
+    # Digits of a float's noise need no look where the whole numbers tell both amounts.
+    if _inverse((contracts, gross), (home, foreign)).all():
+        return _columns(gross, amounts.ints(amounts.rescaled(contracts, SCALES.size)))
+    own = _own(rows, "homeNotional"), _own(rows, "foreignNotional")
+    return chosen((contracts, gross), own)
+
+
+def chosen(whole: tuple[Any, Any], own: tuple[Any, Any]) -> tuple[pa.Array, pa.Array]:
+    """Return base and quote amount: an inverse contract's from whole numbers, else the row's own.
+
+    Whole numbers are the contracts and their value; the row's own are homeNotional and
+    foreignNotional in 1e-8. An inverse contract is one unit of quote, so foreignNotional is size,
+    and homeNotional is grossValue in XBT. Where another contract's row happens to fulfil both, the
+    amounts are equal.
+    """
+    (contracts, gross), (home, foreign) = whole, own
+    quote = amounts.ints(amounts.rescaled(contracts, SCALES.size))
+    inverse = _inverse(whole, (home / _UNIT, foreign / _UNIT))
+    return _columns(np.where(inverse, gross, home), np.where(inverse, quote, foreign))
+
+
+def _columns(base: npt.NDArray[Any], quote: npt.NDArray[Any]) -> tuple[pa.Array, pa.Array]:
     return (
         amounts.column(amounts.from_ints(base), SCALES.size),
         amounts.column(amounts.rescaled(quote, SCALES.notional - SCALES.size), SCALES.notional),
     )
+
+
+def _inverse(whole: tuple[Any, Any], stated: tuple[Any, Any]) -> npt.NDArray[np.bool_]:
+    """Tell which rows are of inverse contracts, by what they state as floats."""
+    (contracts, gross), (home, foreign) = whole, stated
+    return _close(foreign, contracts) & _close(home * _UNIT, gross)
 
 
 def _own(rows: Rows, column: str) -> npt.NDArray[Any]:
