@@ -112,14 +112,14 @@ class Session:
     """The words that do not depend on what is listened to, and the numbers of the messages.
 
     `names` has a channel's subscription by its number on this connection; None where it is another
-    one's.
+    one's. `following` is the number that the next message should have.
     """
 
     url: str
     asks: tuple[Ask, ...]
     names: dict[int, str | None] = attrs.field(factory=dict, init=False)
+    following: int = attrs.field(default=1, init=False)
     _refused: list[Event] = attrs.field(factory=list, init=False)
-    _number: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         # Funding (fUSD) has other rows; and what lacks its t would be taken, and renamed.
@@ -203,12 +203,11 @@ class Session:
 
     def counted(self, number: int | None) -> Sequence[Missed]:
         """Return what the number of a message tells: each that is left out was of any symbol."""
-        if number == self._number + 1:
-            self._number = number
+        if number is None or number < self.following:  # it comes again, or late
             return ()
-        if number is None or number <= self._number:  # it comes again, or late
+        missing, self.following = number - self.following, number + 1
+        if not missing:
             return ()
-        missing, self._number = number - self._number - 1, number
         why = f"{missing} messages before number {number} of the connection are missing"
         return [Missed(symbol, why) for ask in self.asks for symbol in ask.symbols]
 

@@ -98,11 +98,12 @@ class _Channel:
 
     def take(self, trade: _Trade, received: int) -> None:
         """Keep a trade unless it is known."""
-        if trade.id in self.ids or trade.id in self.older:
+        ids, heard = self.ids, self.heard
+        if trade.id in ids or trade.id in self.older:
             return
-        self.ids.add(trade.id)
-        self.heard.kept.append(trade)
-        self.heard.received.append(received)
+        ids.add(trade.id)
+        heard.kept.append(trade)
+        heard.received.append(received)
 
     def forget(self) -> None:
         """Forget the ids of what no row could be made of: it may be told again."""
@@ -140,10 +141,11 @@ class Trading:
             return self._foreign(message, error)
         channel, trade = self._channels.get(frame.channel), frame.third
         if isinstance(trade, _Trade):
-            number = frame.fourth
+            number, session = frame.fourth, self._session
             if channel is not None and frame.what in _TWICE:
-                missed = self._session.counted(number)
-                if missed:
+                if number == session.following:  # as nearly always
+                    session.following += 1
+                elif missed := session.counted(number):
                     self._behind.append((channel, trade, received))
                     # Of its symbol first: the next rows hold the trade, which stands behind that.
                     return sorted(missed, key=lambda each: each.symbol != channel.heard.symbol)
