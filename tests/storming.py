@@ -155,7 +155,7 @@ class Trial:
         ready = partial(is_live, root, len(self.exchange.symbols))
         return Weather(storm, root if outages else None, ready, lambda: self.server.now >= end)
 
-    def run(self, file: Path, settle: float = 0.0) -> Report:
+    def run(self, file: Path, settle: float = 0.0, observer: object = None) -> Report:
         """Follow the market live to its end, and listen so many seconds more in silence."""
         over = Soon(lambda: self.server.now >= self.until and self.has_last(file), still=settle)
         grace = self.speed * GRACE
@@ -165,7 +165,10 @@ class Trial:
             silence = int(grace + 1) * 10**9 if over.since else 0
             return max(self.begin, self.server.now) + silence
 
-        report = run(load(file), now=self.now(), until=Until(over, clock, grace))
+        graph = load(file)
+        if observer is not None:
+            graph.config.plugins.manager.register(observer)
+        report = run(graph, now=self.now(), until=Until(over, clock, grace))
         assert not over.late, f"the last trades have not come: {self.held(file)}; {report.errors}"
         return report
 

@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from werks import hookimpl
+
 from .stormed import EXCHANGES
 from .storming import MIDNIGHT, MINUTE, Trial
 
@@ -30,6 +32,35 @@ def check(market, file):
     """Compare with a run that had all of it from the past."""
     stop = datetime.fromtimestamp(market.until // 10**9, UTC)
     market.check(file, f"stop = {stop.isoformat()}")
+
+
+class Broken:
+    """Raises at each event of a live run."""
+
+    @hookimpl
+    def werks_connected(self, stream):
+        raise OSError("nobody listens")
+
+    @hookimpl
+    def werks_window_done(self):
+        raise SystemExit(0)
+
+
+def test_an_observer_that_fails_stops_no_live_run(market):
+    market = market(MIDNIGHT - HOUR // 2, MIDNIGHT + HOUR // 2)
+    with market.server:
+        file = market.file()
+        market.play()
+        report = market.run(file, settle=0.6, observer=Broken())
+    said = {who: {type_of(str(error)) for _, error in report.errors} for who, _ in report.errors}
+    assert said == {"Broken": {"OSError", "SystemExit"}}
+    assert len(report.errors) == 2
+    check(market, file)
+
+
+def type_of(said):
+    """Return the type that an error's line names."""
+    return said.split(": ")[1].split(" in ")[0]
 
 
 def test_archive_rest_and_live_are_one_stream_without_a_gap(market):

@@ -1,6 +1,7 @@
 """What happens in a run is told to observers, and the log keeps a line of JSON for each event."""
 
 import json
+import re
 import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from werks.errors import WerksError
 from werks.hookspecs import hookimpl
-from werks.pipeline import load, run
+from werks.pipeline import Report, load, run
 
 SHOP = Path(__file__).with_name("shop.py")
 TEXT = """
@@ -45,12 +46,12 @@ def shelf(shop, tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_file(log: str, *observers: object) -> None:
+def run_file(log: str, *observers: object) -> Report:
     Path("p.toml").write_text(TEXT.format(log=log))
     graph = load(Path("p.toml"), NOW, (SHOP,))
     for observer in observers:
         graph.config.plugins.manager.register(observer)
-    run(graph, now=NOW)
+    return run(graph, now=NOW)
 
 
 def lines() -> list[dict[str, object]]:
@@ -100,8 +101,11 @@ def test_a_second_run_goes_on_with_the_same_file(shelf):
 @pytest.mark.parametrize("log", ["shelf", "p.toml/log.txt", "no/such/log.txt"])
 def test_a_log_that_cannot_be_written_is_told(shelf, log):
     said = "the log cannot be written: .*; name another path or take the observer out"
-    with pytest.raises(WerksError, match=f"^{log}: {said}$"):
-        run_file(log)
+    ((who, error),) = run_file(log).errors
+    assert isinstance(error, WerksError)
+    assert re.fullmatch(f"{log}: {said}", str(error))
+    assert who == "observers.log"
+    assert len(list((shelf / "out").rglob("2024-05-0*"))) == 2
 
 
 def test_an_observer_takes_the_arguments_that_it_wants(shelf):

@@ -108,6 +108,36 @@ def ran(at: str = "", what: str = "", *observers: object) -> Report:
     return run(graph, now=NOW)
 
 
+EVENTS = ("werks_run_started", "werks_observer_failed", "werks_window_done", "werks_run_ended")
+
+
+class Told:
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.events, self.failed = [], []
+
+    def take(self, event):
+        self.events.append(event)
+
+    @hookimpl
+    def werks_run_started(self, plan):
+        self.take("werks_run_started")
+
+    @hookimpl
+    def werks_window_done(self, stream, window, done):
+        self.take("werks_window_done")
+
+    @hookimpl
+    def werks_run_ended(self, report):
+        self.take("werks_run_ended")
+
+    @hookimpl
+    def werks_observer_failed(self, observer, error):
+        self.failed.append((observer, error))
+        self.take("werks_observer_failed")
+
+
 @pytest.mark.parametrize("at", ["init", "seam", "output"])
 @pytest.mark.parametrize(("what", "name"), RAISED)
 def test_a_component_that_fails_before_the_run_is_a_problem_of_the_file(shelf, at, what, name):
@@ -123,17 +153,40 @@ def test_a_component_that_fails_in_the_run_is_an_error_of_its_window(shelf, what
 
 @pytest.mark.parametrize("raised", [SystemExit(0), EOFError("no more"), KeyError("k")])
 @pytest.mark.parametrize("event", ["werks_run_started", "werks_window_done", "werks_run_ended"])
-def test_an_observer_that_fails_is_told_with_the_event(shelf, event, raised):
+def test_an_observer_that_fails_is_told_and_ends_nothing(shelf, event, raised):
     class Watch:
-        """Fails at an event."""
+        """Fails at an event, each time that it is told of it."""
 
     def fail(self):
         raise raised
 
     setattr(Watch, event, hookimpl(fail))
-    name = type(raised).__name__
-    with pytest.raises(WerksError, match=rf"an observer, at {event}: {name} in test_odd_plugins"):
-        ran("", "", Watch())
+    first, last = Told(), Told()
+    report = ran("", "", last, Watch(), first)
+    assert report.done == 1
+    ((who, error),) = report.errors
+    assert who == "Watch"
+    assert f"an observer, at {event}: {type(raised).__name__} in test_odd_plugins" in str(error)
+    for told in (first, last):
+        assert told.events.count(event) == 1
+        assert told.failed == [("Watch", error)]
+
+
+def test_an_observer_that_fails_at_everything_is_told_once_of_each(shelf):
+    class Watch(Told):
+        """Fails at each event, also at being told of that."""
+
+        def take(self, event):
+            super().take(event)
+            raise WerksError(f"no {event}")
+
+    watch = Watch()
+    errors = ran("", "", watch).errors
+    assert {who for who, _ in errors} == {"Watch"}
+    assert [str(error) for _, error in errors] == [f"no {event}" for event in EVENTS]
+    assert [str(error) for _, error in watch.failed] == [
+        f"no {event}" for event in EVENTS if event != "werks_observer_failed"
+    ]
 
 
 def test_a_file_that_ends_the_program_when_it_is_loaded_is_told(shelf):

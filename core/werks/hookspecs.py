@@ -100,5 +100,10 @@ def werks_window_failed(stream: Stream, window: Window, error: Exception) -> Non
 
 
 @hookspec
+def werks_observer_failed(observer: str, error: Exception) -> None:
+    """An observer could not take an event, for the first time; the run goes on."""
+
+
+@hookspec
 def werks_run_ended(report: Any) -> None:
     """A run has ended; `report` says what was done (`werks.pipeline.Report`)."""

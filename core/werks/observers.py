@@ -51,6 +51,11 @@ class Log:
         self._write("window_failed", stream, window=window.name, error=str(error))
 
     @hookimpl
+    def werks_observer_failed(self, observer: str, error: Exception) -> None:
+        """Write that another observer could not take an event, and why."""
+        self._write("observer_failed", None, observer=observer, error=str(error))
+
+    @hookimpl
     def werks_run_ended(self, report: Any) -> None:
         """Write the figures of the run."""
         self._write("run_ended", None, **report.plain())

@@ -18,6 +18,7 @@ import pluggy
 
 from . import hookspecs
 from .errors import FOREIGN, PluginError, WerksError, foreign
+from .events import Events
 
 GROUP = "werks"
 HOOKS: Mapping[str, Sequence[str]] = {
@@ -42,6 +43,7 @@ class Plugins:
         self.manager = pluggy.PluginManager(GROUP)
         self.manager.add_hookspecs(hookspecs)
         self.manager.add_hookcall_monitoring(lambda *_: None, _told)
+        self.events = Events(self.manager)
         self.files = tuple(files)
         self._loaded: dict[str, Any] = {}
         self._points: dict[str, list[EntryPoint]] = {}

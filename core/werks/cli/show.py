@@ -76,6 +76,11 @@ class Lines:
         """Say that a window could not be done."""
         click.echo(f"{stream} {window.name}: failed: {error}", err=True)
 
+    @hookimpl
+    def werks_observer_failed(self, observer: str, error: Exception) -> None:
+        """Say what an observer has raised."""
+        click.echo(f"{observer}: failed: {error}", err=True)
+
 
 class Bars:
     """A progress bar for each stream on a terminal, with rows a second; a line while it is live."""
@@ -166,6 +171,11 @@ class Bars:
     def werks_window_failed(self, stream: Stream, window: Window, error: Exception) -> None:
         """Say what failed above the bars."""
         self._console.print(f"{stream} {window.name}: failed: {error}", style="red")
+
+    @hookimpl
+    def werks_observer_failed(self, observer: str, error: Exception) -> None:
+        """Say what an observer has raised above the bars."""
+        self._console.print(f"{observer}: failed: {error}", style="red")
 
     def _task(self, stream: Stream) -> Any:
         name = next(iter(self._tasks), None) if self._one else str(stream)

@@ -43,7 +43,7 @@ class Listening:
         self._graph, self._ledger, self._inbox = graph, ledger, inbox
         self._report, self._until = given
         self._settings = graph.config.settings
-        self._hooks = graph.config.plugins.manager.hook
+        self._hooks = graph.config.plugins.events
         self._newcomers = newcomers
         self._sources: list[LiveSource] = []
         self._figures = self._report.live

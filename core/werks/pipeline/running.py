@@ -49,7 +49,8 @@ def run(
         ledger = Ledger(settings.state, settings.name)
         try:
             with Http(settings.tries, quarantine=settings.quarantine) as http, ExitStack() as stack:
-                hooks = graph.config.plugins.manager.hook
+                hooks = graph.config.plugins.events
+                hooks.begin()
                 means = Means(ledger, http, executor, hooks, progress)
                 live, ahead = again is None and graph.is_live, None
                 if live:
@@ -63,7 +64,9 @@ def run(
                 if live and not report.stopped:
                     _catch_up(graph, means, (now, began), (report, until))
                     go_on(graph, means, (report, until), ahead)
+                report.errors += hooks.taken()
                 hooks.werks_run_ended(report=report)
+                report.errors += hooks.taken()
                 return report
         finally:
             ledger.close()

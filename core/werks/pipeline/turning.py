@@ -36,7 +36,7 @@ class Turning:
         self._abreast = Abreast(doors, self._clients[0] if live else None, until.clock)
         self._comparing: Comparing | None = None
         if source.candles is not None and not source.candles.off and live:
-            hooks = graph.config.plugins.manager.hook
+            hooks = graph.config.plugins.events
             told = ledger, hooks
             self._comparing = Comparing(source.candles, self._clients[1], told, until.clock)
 

@@ -1,0 +1,67 @@
+"""What happens in a run, told to observers and plugins, each by itself."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import pluggy
+
+from .errors import WerksError, foreign
+
+_FAILED = "werks_observer_failed"
+
+
+class Events:
+    """Calls the event hooks by their names, like a plugin manager's `hook`.
+
+    What one implementation raises keeps no other from being told, and ends nothing: it is told as
+    an event itself, and kept until it is taken; of each implementation and event the first error,
+    and none twice.
+    """
+
+    def __init__(self, manager: pluggy.PluginManager) -> None:
+        self._manager = manager
+        self._known: set[tuple[str, str]] = set()
+        self._failed: list[tuple[str, WerksError]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        if not name.startswith("werks_"):
+            raise AttributeError(name)
+        return partial(self._tell, name)
+
+    def begin(self) -> None:
+        """Forget what an earlier run has left."""
+        self._known, self._failed = set(), []
+
+    def taken(self) -> Sequence[tuple[str, WerksError]]:
+        """Return what was raised since the last time, with the name of who raised it."""
+        failed, self._failed = self._failed, []
+        return failed
+
+    def _tell(self, event: str, **given: Any) -> None:
+        impls = getattr(self._manager.hook, event).get_hookimpls()
+        plugins = [impl.plugin for impl in reversed(impls)]
+        for plugin in plugins:
+            others = [other for other in plugins if other is not plugin]
+            try:
+                self._manager.subset_hook_caller(event, others)(**given)
+            except (Exception, SystemExit) as error:  # foreign code, which may do anything
+                self._keep(plugin, event, error)
+
+    def _keep(self, plugin: object, event: str, error: BaseException) -> None:
+        if not isinstance(error, WerksError):
+            error = foreign(f"an observer, at {event}", error)
+        name = self._name(plugin)
+        keys = {(name, event), (name, str(error))}
+        known = not self._known.isdisjoint(keys)
+        self._known |= keys
+        if known:
+            return
+        self._failed.append((name, error))
+        if event != _FAILED:
+            self._tell(_FAILED, observer=name, error=error)
+
+    def _name(self, plugin: object) -> str:
+        name = self._manager.get_name(plugin) or ""
+        # One that was registered without a name bears a number.
+        return type(plugin).__name__ if not name or name.isdigit() else name
