@@ -226,10 +226,9 @@ class Ledger:
 
     def go_on(self, marks: Mapping[Stream, str | None]) -> None:
         """Write the marks of live windows, all or nothing; None takes one away."""
+        rows = [self._key(stream) | {"mark": mark} for stream, mark in marks.items()]
         with self._begun("written") as db:
-            for stream, mark in marks.items():
-                rows = [] if mark is None else [{"mark": mark}]
-                do.replace(db, LIVE, self._key(stream), rows)
+            do.replace_each(db, LIVE, rows, [row for row in rows if row["mark"] is not None])
 
     def told(self, exchange: str, connection: int, event: str, why: str) -> None:
         """Record what a connection went through."""
