@@ -236,3 +236,33 @@ def test_rows_of_another_symbol_are_refused_before_they_are_mixed(shelf, monkeyp
         f"rows of {given}: a plugin is to give rows of one symbol a batch, of those asked for"
     )
     assert not list(Path().glob("out/**/*.txt"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("timestamp", None, "row 3 of a batch has no timestamp: the plugin is to give one"),
+        ("price", None, "row 3 of a batch has no price: the plugin is to give one"),
+        ("tick_rule", None, "row 3 of a batch has no tick_rule: the plugin is to give one"),
+        ("tick_rule", 2, "has a tick_rule beyond -1, 0 and 1; mend the plugin"),
+        ("flag", "offbook", "has a flag that is none of block, liquidation, off_book, rpi; mend"),
+    ],
+)
+def test_a_value_that_no_trade_has_is_refused(shelf, monkeypatch, column, value, said):
+    Path("p.toml").write_text(TEXT.format(at="", what=""))
+    graph = load(Path("p.toml"), NOW, (SHOP, Path("odd.py")))
+    (branch,) = graph.branches
+    read = type(branch.source.door).read
+
+    def wrong(self, file: File, stream, symbols):
+        for batch in read(self, file, stream, symbols):
+            place = batch.schema.get_field_index(column)
+            values = batch[column].to_pylist()
+            values[2] = value
+            made = pa.array(values, batch.schema.field(place).type)
+            yield batch.set_column(place, batch.schema.field(place), made)
+
+    monkeypatch.setattr(type(branch.source.door), "read", wrong)
+    ((_, error),) = run(graph, now=NOW).errors
+    assert said in str(error)
+    assert not list(Path().glob("out/**/*.txt"))

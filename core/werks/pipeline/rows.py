@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import attrs
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..amounts import ints, limbs
 from ..archive import ByteStream, fetched
@@ -21,6 +22,10 @@ from .task import Done, Task, midnight
 # How much earlier REST is asked, so that the last trade of the window before may be seen.
 _LEAD = 60 * 10**9
 Batches = Iterator[pa.RecordBatch]
+# What every trade has.
+_TRADE = ("timestamp", "trade_id", "tick_rule", "price", "size", "notional")
+_FLAGS = pa.array(["block", "liquidation", "off_book", "rpi"], pa.string())
+_FETCH, _MEND = "fetch the file again", "mend the plugin"
 
 
 class Rows(Protocol):
@@ -132,7 +137,8 @@ class _List:
 
 
 def check(batch: pa.RecordBatch, file: File) -> None:
-    """Raise DataError, naming the row, unless rows lie in the file's days and have amounts."""
+    """Raise DataError, naming the row, unless rows lie in the file's days and are whole."""
+    _check_given(batch, file)
     time = nanoseconds(batch["timestamp"])
     begin, end = midnight(file.start), midnight(file.stop)
     _refuse(
@@ -143,6 +149,14 @@ def check(batch: pa.RecordBatch, file: File) -> None:
     )
     if "trade_id" in batch.schema.names:
         _check_trades(batch, file)
+
+
+def _check_given(batch: pa.RecordBatch, file: File) -> None:
+    for name in _TRADE if "trade_id" in batch.schema.names else _TRADE[:1]:
+        if name in batch.schema.names and batch[name].null_count:
+            bad = int(np.argmax(batch[name].is_null().to_numpy(zero_copy_only=False)))
+            why = f"has no {name}: the plugin is to give one"
+            raise DataError(f"{file.url}: row {bad + 1} of a batch {why}")
 
 
 def _check_trades(batch: pa.RecordBatch, file: File) -> None:
@@ -157,12 +171,21 @@ def _check_trades(batch: pa.RecordBatch, file: File) -> None:
         values = ints(limbs(batch[name]))
         wrong = np.asarray(values <= 0, bool) & ordinary
         _refuse(wrong, batch, file, f"has a {name} that is not above 0")
+    if "tick_rule" in batch.schema.names and batch.schema.field("tick_rule").type == pa.int8():
+        rules = batch["tick_rule"].to_numpy()
+        _refuse(
+            (rules < -1) | (rules > 1), batch, file, "has a tick_rule beyond -1, 0 and 1", _MEND
+        )
+    if not ordinary.all():
+        odd = ~pc.is_in(batch["flag"], _FLAGS).to_numpy(zero_copy_only=False) & ~ordinary
+        words = ", ".join(_FLAGS.to_pylist())
+        _refuse(odd, batch, file, f"has a flag that is none of {words}", _MEND)
 
 
-def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str) -> None:
+def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str, advice: str = _FETCH) -> None:
     if wrong.any():
         bad = int(np.argmax(wrong))
         stamp = np.datetime64(int(nanoseconds(batch["timestamp"])[bad]), "ns")
         named = "trade_id" in batch.schema.names
         what = f"the trade {batch['trade_id'][bad]}" if named else "the row"
-        raise DataError(f"{file.url}: {what} of {stamp} {why}; fetch the file again")
+        raise DataError(f"{file.url}: {what} of {stamp} {why}; {advice}")
