@@ -353,6 +353,7 @@ def test_a_symbol_that_is_only_in_the_file_is_missing(filled, export, tmp_path):
             '"BTCUSDT" is not there; did you mean "BTCUSD"?',
         ),
         ("a.csv", {"more": ["--columns", "close,opn"]}, 'no column "opn"; did you mean "open"?'),
+        ("a.csv", {"more": ["--columns", " ,"]}, "--columns: names of columns are expected"),
         ("a.csv", {"more": ["--amounts", "float64"]}, "CSV holds amounts as text"),
         ("-", {"more": ["--amounts", "float64"]}, "CSV holds amounts as text"),
         ("a.xlsx", {}, "ends in one of .parquet, .feather, .csv, .csv.gz, .csv.zst is expected"),

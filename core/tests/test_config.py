@@ -326,6 +326,19 @@ def test_a_moment_is_a_day_a_time_or_so_long_ago(config, written):
     assert stop == datetime.fromisoformat(MOMENTS[written]).replace(tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("", "a path or a database's URL is expected, not ''"),
+        (" ", "a path or a database's URL is expected, not ' '"),
+        ("shelf", "shelf is a folder: name a file in it"),
+    ],
+)
+def test_what_can_be_no_ledger_is_told(problems, state, said):
+    Path("shelf").mkdir(exist_ok=True)
+    assert problems(f'[pipeline]\nstate = "{state}"\n', SOURCE, SINK) == [f"pipeline.state: {said}"]
+
+
 def test_days_ago_begin_at_midnight_and_hours_ago_do_not(config):
     stops = [
         config(SOURCE.replace("2024-05-03", written), SINK).sources["trades"].stop

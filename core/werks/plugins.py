@@ -121,7 +121,9 @@ class Plugins:
     def _load(self, name: str) -> Any:
         points = self._points.get(name, [])
         if not points:
-            hint = _near(name, self.names()) or f"; if there is one: pip install werks-{name}"
+            hint = _near(name, self.names())
+            if not hint and name.strip():
+                hint = f"; if there is one: pip install werks-{name}"
             raise PluginError(f'no plugin "{name}" is installed{hint}')
         if len(points) > 1:
             owners = " and ".join(_distribution(point) for point in points)

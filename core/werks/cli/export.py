@@ -69,7 +69,10 @@ def _wanted(graph: Graph, given: Mapping[str, Any], now: datetime) -> Wanted:
     if sink is None:
         said = f"there are several sinks, name one by --sink: {', '.join(sinks)}"
         raise ConfigError([f"{graph.config.path}: {said}"])
-    columns = (name.strip() for name in (given["columns"] or "").split(","))
+    asked = given["columns"]
+    columns = tuple(filter(None, map(str.strip, (asked or "").split(","))))
+    if asked is not None and not columns:
+        raise ConfigError([f"--columns: names of columns are expected, not {asked!r}"])
     return Wanted(
         sink,
         given["node"],
@@ -77,7 +80,7 @@ def _wanted(graph: Graph, given: Mapping[str, Any], now: datetime) -> Wanted:
         _time("--start", given["start"], now),
         _time("--stop", given["stop"], now),
         given["open_"],
-        tuple(dict.fromkeys(filter(None, columns))),
+        tuple(dict.fromkeys(columns)),
     )
 
 

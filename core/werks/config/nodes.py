@@ -32,12 +32,21 @@ def _watch(_: Any, field: Any, value: str) -> None:
         raise ValueError(f"{field.name}: port 0 stands for any: name one that can be found")
 
 
+def _state(_: Any, field: "attrs.Attribute[str]", value: str) -> None:
+    if "://" in value:
+        return
+    if not value.strip() or "\0" in value:
+        raise ValueError(f"{field.name}: a path or a database's URL is expected, not {value!r}")
+    if Path(value).is_dir():
+        raise ValueError(f"{field.name}: {value} is a folder: name a file in it")
+
+
 @attrs.frozen
 class Settings:
     """The table [pipeline]."""
 
     name: str = "pipeline"
-    state: str = "werks.db"
+    state: str = attrs.field(default="werks.db", validator=_state)
     cache: Path | None = None
     executor: str = "inline"
     workers: int = attrs.field(default=0, validator=attrs.validators.ge(0))

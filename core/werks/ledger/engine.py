@@ -24,6 +24,9 @@ def make_engine(state: str) -> sa.Engine:
     except ImportError as error:
         what = f"pipeline.state: the driver of this database is not installed: {error}"
         raise ConfigError([what]) from error
+    except sa.exc.NoSuchModuleError as error:
+        kind = state.partition("://")[0]
+        raise ConfigError([f"pipeline.state: there is no kind of database {kind!r}"]) from error
     except sa.exc.ArgumentError as error:
         raise ConfigError([f"pipeline.state: {error}"]) from error
     if engine.dialect.name == "sqlite":
