@@ -10,39 +10,44 @@ from werks.schema import word
 SYMBOLS = ("A", "B", "C")
 
 
-def rows(symbol, number):
-    return pa.record_batch({"symbol": word(symbol, 1), "n": pa.array([number], pa.int64())})
+def rows(symbol, number, name="n"):
+    numbers = pa.array([number], pa.int64())
+    return pa.record_batch({"symbol": word(symbol, 1), "n": numbers} | {name: numbers})
 
 
 @st.composite
 def arrivals(draw):
-    """Return rows of three symbols on two sources, numbered as they came, and events among them."""
+    """Return rows of three symbols on two sources, numbered as they came, and events among them.
+
+    Those of the second source have ids.
+    """
     items = []
     for number in range(draw(st.integers(0, 40))):
         connection = draw(st.integers(1, 2)) * ROOM + draw(st.integers(0, 1))
         symbol = draw(st.sampled_from(SYMBOLS))
         if draw(st.integers(0, 5)):
-            items.append(Arrived(connection, rows(symbol, number)))
+            name = "n" if connection < 2 * ROOM else "trade_id"
+            items.append(Arrived(connection, rows(symbol, number, name)))
         else:
             items.append(Told(connection, symbol, "missed", str(number)))
     return items
 
 
-def heard(items, source, symbol):
-    """Return what concerns a symbol of a source: its rows, one by one, and all events."""
+def heard(items, connections, symbol):
+    """Return what concerns a symbol of connections: its rows, one by one, and all events."""
     for item in items:
         if isinstance(item, Told):
             yield item
-        elif item.connection // ROOM == source and item.batch["symbol"][0].as_py() == symbol:
+        elif item.connection in connections and item.batch["symbol"][0].as_py() == symbol:
             yield from item.batch["n"].to_pylist()
 
 
 @given(arrivals())
 def test_each_symbol_hears_the_same_in_the_same_order(items):
     found = list(gathered(items))
-    for source in (1, 2):
+    for of in ((ROOM,), (ROOM + 1,), (2 * ROOM, 2 * ROOM + 1)):
         for symbol in SYMBOLS:
-            assert list(heard(found, source, symbol)) == list(heard(items, source, symbol))
+            assert list(heard(found, of, symbol)) == list(heard(items, of, symbol))
 
 
 def test_rows_between_two_events_are_one_batch():

@@ -12,7 +12,7 @@ from werks.pipeline.lane import Hole
 from werks.pipeline.past import Answer
 from werks.pipeline.place import Place
 from werks.pipeline.unnumbered import Pace, Unnumbered
-from werks.schema import Scales, batch, schema, times, word
+from werks.schema import Scales, batch, nanoseconds, schema, times, word
 
 MINUTE = 60 * 10**9
 START = 1_714_521_600 * 10**9
@@ -149,3 +149,43 @@ def test_the_clock_does_not_go_on_while_rows_may_come_from_before():
     lane.doubt("lost")
     assert lane.lag > START
     assert not lane.waits  # nothing does
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_connection_that_replaces_another_brings_each_row_once(ahead, together):
+    """Two rows of each time, on both connections while both are heard; either may be faster."""
+    lane, out, clock = Unnumbered(STREAM, Place(START - 1)), [], 0.0
+    sent = [n // 2 for n in range(60)]
+    # The second one begins between two rows of one time; the first one is over some time later.
+    spans, come = {1: (0, 40), 2: (9, 60)}, {1: 0, 2: 9}
+    for now in range(2, 80, 2):
+        for connection in (ahead, 3 - ahead):
+            until = min(now - (0 if connection == ahead else 6), spans[connection][1])
+            if until > come[connection]:
+                lane.take(rows("QUOTE", sent[come[connection] : until]), connection)
+                come[connection] = until
+            if not together:
+                out += lane.poll(0, clock)
+        clock += 0.3
+        out += lane.poll(0, clock)
+    batches = [each for each in out if not isinstance(each, Hole)]
+    found = np.concatenate([nanoseconds(each["timestamp"]) for each in batches])
+    assert ((found - START) // MINUTE).tolist() == sent
+
+
+def test_rows_of_a_connection_that_was_to_take_over_follow_the_doubt_of_an_outage():
+    lane = Unnumbered(STREAM, Place(START - 1))
+    lane.take(rows("QUOTE", [0, 1]), 1)
+    lane.take(rows("QUOTE", [1, 2, 3]), 2)
+    assert lane.held == 5
+    begins, batch = lane.poll(0, 0.0)
+    assert begins.cause.startswith("the stream begins here")
+    assert len(batch) == 2
+    assert not lane.idle
+    lane.doubt("cut")
+    lane.take(rows("QUOTE", [4]), 1)
+    hole, *more = lane.poll(0, 0.1)
+    assert hole.cause.startswith("cut; ")
+    assert sum(map(len, more)) == 4
+    assert lane.idle

@@ -189,12 +189,15 @@ class Inbox:
 
 
 def gathered(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield the same, the rows of a symbol between two events as one batch."""
+    """Yield the same, the rows of a symbol between two events as one batch.
+
+    Those without ids are kept apart by their connections: of two, nothing else tells repeats.
+    """
     found: dict[tuple[int, str], list[Arrived]] = {}
     rows = 0
     for item in items:
         if isinstance(item, Arrived) and len(item.batch):
-            key = item.connection // ROOM, item.batch["symbol"][0].as_py()
+            key = _line(item), item.batch["symbol"][0].as_py()
             found.setdefault(key, []).append(item)
             rows += len(item.batch)
         if not isinstance(item, Arrived) or rows > _TOGETHER:
@@ -203,6 +206,11 @@ def gathered(items: Iterable[Item]) -> Iterator[Item]:
         if not isinstance(item, Arrived):
             yield item
     yield from _joined(found)
+
+
+def _line(item: Arrived) -> int:
+    has_ids = item.batch.schema.get_field_index("trade_id") >= 0
+    return item.connection // ROOM if has_ids else item.connection
 
 
 def _joined(found: dict[tuple[int, str], list[Arrived]]) -> Iterator[Arrived]:

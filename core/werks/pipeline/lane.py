@@ -88,8 +88,8 @@ class Lane:
             self._stale = self._stale or not len(newest)
             self._doubt = self._doubt or why
 
-    def take(self, batch: pa.RecordBatch) -> None:
-        """Take rows of a connection; those that are known are left out."""
+    def take(self, batch: pa.RecordBatch, connection: int = 0) -> None:
+        """Take rows of any connection; those that are known are left out."""
         batch = self.known.without(batch, bool(self._doubt or self._later))
         if len(batch):
             (self._held if self.known.counts else self._all()[-1]).add(batch)

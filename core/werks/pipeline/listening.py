@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import attrs
 
 from ..components import Stream, Window
-from ..errors import SinkError, UnavailableError, WerksError, foreign
+from ..errors import FOREIGN, SinkError, UnavailableError, WerksError, foreign
 from ..ledger import Ledger
 from ..live import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Replay, Told
 from .ahead import Ahead, connected, heard, live
@@ -139,7 +139,7 @@ class Listening:
         if len(item.batch):
             symbol = item.batch["symbol"][0].as_py()
             with self._alone(source, symbol):
-                source.take(symbol, item.batch)
+                source.take(symbol, item.batch, item.connection)
 
     def _connected(self, source: LiveSource, item: Connected) -> None:
         self._ledger.told(source.exchange, item.connection, "connected", "")
@@ -197,7 +197,7 @@ class Listening:
             yield
         except SinkError:
             raise
-        except Exception as error:  # of foreign code
+        except FOREIGN as error:
             stream = source.stream(symbol)
             ours = error if isinstance(error, WerksError) else foreign(str(stream), error)
             source.abandon(symbol)

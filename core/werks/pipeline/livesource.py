@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ..checked import MisfitError
 from ..components import File, Stream, Window
 from ..errors import SinkError
 from ..http import Http
@@ -154,6 +155,8 @@ class LiveSource:
 
     def split(self, failed: Failed) -> bool:
         """Tell whether symbols of a connection that has failed go on, on others."""
+        if isinstance(failed.error, MisfitError) and failed.every:  # it goes on without them
+            return False
         return self._connections is not None and self._connections.split(failed)
 
     def _stream(self, symbol: str, known: Knowledge, ledger: Ledger) -> Streaming:
@@ -242,10 +245,10 @@ class LiveSource:
         if self._connections is not None:
             self._connections.stop()
 
-    def take(self, symbol: str, batch: pa.RecordBatch) -> None:
-        """Give rows to the lane of their symbol."""
+    def take(self, symbol: str, batch: pa.RecordBatch, connection: int) -> None:
+        """Give rows of a connection to the lane of their symbol."""
         if symbol in self.streams:
-            self.streams[symbol].lane.take(batch)
+            self.streams[symbol].lane.take(batch, connection)
         elif symbol in self.waiting:
             self.waiting[symbol].take(batch)
 

@@ -55,6 +55,10 @@ class Patient:
 
     def write(self, window: Window, node: str, batch: pa.RecordBatch) -> None:
         """Take rows, whatever the sink does."""
+        if window.day is not None and window not in self._waiting:
+            # Of a day that was opened by its first row nothing may be there: a first segment that
+            # is durable and was not answered is cut away again.
+            self._receipts.setdefault(window, {})
         self._keep(window, node, batch)
         if self._writer is not None:
             try:

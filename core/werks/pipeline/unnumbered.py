@@ -11,6 +11,7 @@ import pyarrow as pa
 from ..components import Stream
 from ..errors import WerksError
 from ..schema import kind, nanoseconds
+from .handover import Handover
 from .past import Answer, Past
 from .place import Hole, Place, between
 
@@ -60,6 +61,7 @@ class Unnumbered:
         self._pace, self._past = pace or Pace(), past
         self.connected = False
         self._stretches = deque([_Stretch("the stream begins here")])
+        self._handover = Handover()
         self._out: deque[pa.RecordBatch | Hole] = deque()
         self._asked: Future[Answer] | None = None
         self._since: float | None = None
@@ -73,12 +75,14 @@ class Unnumbered:
     @property
     def held(self) -> int:
         """How many rows wait."""
-        return sum(len(batch) for stretch in self._stretches for batch in stretch.rows)
+        return self._handover.held + sum(
+            len(batch) for stretch in self._stretches for batch in stretch.rows
+        )
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing to do before a row comes."""
-        return not (self._stretches[0].rows or self._out)
+        return not (self._stretches[0].rows or self._out or self._handover.held)
 
     @property
     def lag(self) -> int:
@@ -93,14 +97,18 @@ class Unnumbered:
             self._stretches.append(_Stretch(why))
         else:
             newest.why = newest.why or why
+        self._stretches[-1].rows += self._handover.end()
 
-    def take(self, batch: pa.RecordBatch) -> None:
-        """Take rows of a connection."""
+    def take(self, batch: pa.RecordBatch, connection: int = 0) -> None:
+        """Take rows of a connection; those that another one brings, too, are left out."""
+        if len(batch) and not self._is_once(batch):
+            batch = self._handover.take(batch, connection)
         if len(batch):
             self._stretches[-1].rows.append(batch)
 
     def close(self) -> None:
         """Give up the rows that wait."""
+        self._handover = Handover()
         self._stretches = deque([_Stretch("")])
 
     def poll(self, now: int, clock: float) -> Iterator[pa.RecordBatch | Hole]:
@@ -108,6 +116,7 @@ class Unnumbered:
 
         It need not be iterated to the end: what is left comes at the next call.
         """
+        self._stretches[-1].rows += self._handover.poll(clock)
         while self._stretches[0].rows and self._passes(clock):
             if len(self._stretches) == 1:
                 self._stretches.append(_Stretch(""))

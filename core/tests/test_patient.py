@@ -1,0 +1,81 @@
+"""A sink that fails while a run is live: its rows wait, and come in once."""
+
+from contextlib import suppress
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from werks.components import Window
+from werks.errors import SinkError
+from werks.pipeline import patient
+from werks.pipeline.patient import Patient
+from werks.schema import Scales, batch, schema, times, word
+
+DAY = Window("shop", "X", date(2024, 5, 2))
+OF = schema("QUOTE", Scales(2, 2))
+
+
+def rows(*numbers):
+    names = {name: word(name, len(numbers)) for name in ("exchange", "symbol")}
+    return batch(OF, timestamp=times(np.array(numbers, np.int64)), **names)
+
+
+class Store:
+    """Rows by window; each writer adds behind what is there, and the answer may be lost."""
+
+    def __init__(self):
+        self.rows: dict[Window, list[int]] = {}
+        self.lost = False
+
+    def open(self):
+        return Adding(self)
+
+
+class Adding:
+    def __init__(self, store):
+        self._store, self._fresh = store, {}
+
+    def write(self, window, node, batch):
+        self._fresh.setdefault(window, []).extend(batch["timestamp"].cast(pa.int64()).to_pylist())
+
+    def append(self, window, nodes):
+        kept = self._store.rows.setdefault(window, [])
+        kept += self._fresh.pop(window, [])
+        if self._store.lost:
+            self._store.lost = False
+            raise SinkError("the answer was lost")
+        return {node: {"rows": len(kept)} for node in nodes}
+
+    def resume(self, window, receipt):
+        reach = receipt.get("quotes", {}).get("rows", 0)
+        self._store.rows[window] = self._store.rows.get(window, [])[:reach]
+
+    def abort(self):
+        self._fresh.clear()
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(patient, "_LONGEST", 0.0)
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_segment_that_is_durable_and_was_not_answered_is_there_once(quick, before):
+    """Also the first one of a day, which nothing was resumed for."""
+    store = Store()
+    writer, number = Patient(store.open, 1 << 20), 0
+    for at in range(4):
+        for _ in range(2):
+            writer.write(DAY, "quotes", rows(number))
+            number += 1
+        store.lost = at == before
+        for _ in range(2):
+            with suppress(SinkError):
+                writer.append(DAY, ["quotes"])
+    assert store.rows[DAY] == list(range(8))
+    assert writer.waits == 0
