@@ -107,7 +107,7 @@ class Market:
 
 def clock_of(course, grace, is_over):
     """Return a run's clock: the last bars close once it is over, for then nothing more can come."""
-    return lambda: course.now + (int((grace + 1) * NANO) if is_over() else 0)
+    return lambda: course.now + (int((grace + 31) * NANO) if is_over() else 0)
 
 
 def count(root, symbol=None):

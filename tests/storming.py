@@ -100,7 +100,8 @@ def hasten(change: Callable[[object, str, object], None], exchange: Stormed, spe
 class Trial:
     """One exchange's two servers, its market from `begin` to `until`, a pipeline in a folder.
 
-    Times are in ns since 1970; the market's time goes `speed` times as fast as ours.
+    Times are in ns since 1970; the market's time goes `speed` times as fast as ours. Our clock may
+    be `ahead` of the exchange's, in ns.
     """
 
     exchange: Stormed
@@ -111,6 +112,7 @@ class Trial:
     speed: float
     course: Course = attrs.field(init=False)
     server: LoopbackSocket = attrs.field(init=False)
+    ahead: int = attrs.field(default=0, init=False)
     _began: float = attrs.field(default=0.0, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -162,8 +164,8 @@ class Trial:
 
         def clock() -> int:
             # Not the course's: by the server's time, all that has happened is on its way.
-            silence = int(grace + 1) * 10**9 if over.since else 0
-            return max(self.begin, self.server.now) + silence
+            silence = int(grace + 31) * 10**9 if over.since else 0
+            return max(self.begin, self.server.now) + silence + self.ahead
 
         graph = load(file)
         if observer is not None:

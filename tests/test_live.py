@@ -7,15 +7,19 @@ import pytest
 from werks import hookimpl
 
 from .stormed import EXCHANGES
-from .storming import MIDNIGHT, MINUTE, Trial
+from .storming import GRACE, MIDNIGHT, MINUTE, Trial
 
 HOUR = 60 * MINUTE
 
 
 @pytest.fixture
 def market(loopback, tmp_path):
-    """Return a function that makes a market between two times, an hour a second."""
-    return lambda begin, until: Trial(EXCHANGES["sim"], loopback, tmp_path, begin, until, 3600)
+    """Return a function that makes a market between two times, an hour a second if not slower."""
+
+    def made(begin, until, speed=3600):
+        return Trial(EXCHANGES["sim"], loopback, tmp_path, begin, until, speed)
+
+    return made
 
 
 def follow(market, file, until):
@@ -32,6 +36,17 @@ def check(market, file):
     """Compare with a run that had all of it from the past."""
     stop = datetime.fromtimestamp(market.until // 10**9, UTC)
     market.check(file, f"stop = {stop.isoformat()}")
+
+
+def test_a_clock_that_is_ahead_makes_no_row_late(market, monkeypatch):
+    """By two times what is waited for in silence: minutes close when their rows have come."""
+    monkeypatch.setattr("werks.pipeline.skew._MOST", 2 * HOUR)
+    market = market(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR, 600)
+    market.ahead = int(2 * market.speed * GRACE) * 10**9
+    with market.server:
+        file = market.file()
+        follow(market, file, market.until)
+    check(market, file)
 
 
 class Broken:

@@ -92,21 +92,25 @@ class Day:
         if len(batch):
             self._push(batch.slice(begin) if begin else batch)
 
-    def advance(self, time: int) -> None:
-        """Take note that all rows before a time have been taken."""
+    def advance(self, time: int) -> bool:
+        """Take note that all rows before a time have been taken; tell whether that ended any."""
         rows = self.flow.advance(min(time, self.task.until))
-        self._write(self.window, rows, self.digests)
+        return self._write(self.window, rows, self.digests)
 
     def _push(self, batch: pa.RecordBatch) -> None:
         self._write(self.window, self.flow.push(batch), self.digests)
 
-    def _write(self, window: Window, rows: Iterable[Rows], digests: Mapping[str, Digest]) -> None:
+    def _write(self, window: Window, rows: Iterable[Rows], digests: Mapping[str, Digest]) -> bool:
+        """Give rows to the sinks; tell whether there were any."""
+        found = False
         for node, batch in rows:
+            found = True
             for sink in self.task.targets.get(node, ()):
                 self._writers[sink].write(window, node, batch)
             if node in digests:
                 digests[node].add(batch)
                 self.fresh = True
+        return found
 
     def append(self) -> dict[str, Receipt]:
         """Close a segment: what came since the last one is durable in every sink.

@@ -15,6 +15,7 @@ from ..schema import nanoseconds
 from .day import Day, Given
 from .lane import Hole, Lane
 from .place import Place
+from .skew import Skew
 from .task import DAY, DayTask, Done, Task, midnight
 from .unnumbered import Unnumbered
 
@@ -96,7 +97,8 @@ class Streaming:
         self.stream: Stream = lane.stream
         self.lane = lane
         self._task, self._targets, self._grace = task.task, task.targets, task.grace
-        self._given, self.advanced = given, 0
+        self._given, self.advanced, self._closed = given, 0, 0
+        self._skew = Skew()
         self._late = int(task.task.door.disorder.total_seconds() * 10**9) + task.grace
         self._pending: list[pa.RecordBatch] = []
         self._day = self._opened(day, given.states)
@@ -170,7 +172,7 @@ class Streaming:
                 self._pass(what, out)
             if not self.lane.waits:
                 silent = min(now, heard) - self._late - self.lane.lag
-                quiet = 0 if self.lane.held else silent
+                quiet = 0 if self.lane.held else silent - self._skew.least
                 self._advance(max(self.lane.known.last.time, quiet), out)
         except SinkError as error:
             self.stuck = str(error)
@@ -207,8 +209,9 @@ class Streaming:
         if self._torn:
             self._whole, self._torn = _minute_after(int(time[0])), False
         self._lose(int(time[0]), out)
-        if int(time[0]) < self.advanced:  # what stands on the clock may have closed without them
-            late = int(np.searchsorted(time, self.advanced))
+        self._skew.take(batch)
+        if int(time[0]) < self._closed:  # by the clock, without them
+            late = int(np.searchsorted(time, self._closed))
             cause = f"rows came {self._grace / 1e9:g} s late"
             self._holes.append(Hole(cause, f"{late} of them", None, int(time[0])))
             self._lose(midnight(self.day), out)
@@ -229,13 +232,15 @@ class Streaming:
     def _advance(self, time: int, out: list[Lost | Turned]) -> None:
         while time >= self._day.task.until:
             out.append(self._turn())
-        self._day.advance(time)
+        if self._day.advance(time):
+            self._closed = max(self._closed, time)
         self.advanced = max(self.advanced, time)
 
     def _turn(self) -> Turned:
         """Close the day, and open the next one with what its nodes carry."""
         done = self._day.close(lambda done: done, appended=True)
         last = done.ids.most if done.ids and done.rows else None
+        self._closed = max(self._closed, self._day.task.until)
         day = date.fromordinal(self.day.toordinal() + 1)
         self._given = attrs.evolve(self._given, states=done.states)
         self._day = self._opened(day, done.states)
