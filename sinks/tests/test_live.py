@@ -192,3 +192,19 @@ def test_a_disk_that_is_away_at_the_end_of_a_day_is_named_and_may_come_back(tmp_
     writer.finish(DAY, proofs)
     writer.close()
     check(sink, A)
+
+
+def test_a_file_that_is_removed_while_it_is_written_to_is_missed_at_once(sink):
+    writer = sink.open(SCHEMAS)
+    receipt = append(writer, DAY, A)
+    path = sink.path / receipt["trades"]["path"]
+    aside = path.rename(sink.path / "aside")
+    append(writer, DAY, B)  # moved, it is written to all the same
+    aside.unlink()
+    with pytest.raises(SinkError, match=f"^{path} was removed while it was written to; put the"):
+        append(writer, DAY, C)
+    writer.close()
+    writer = sink.open(SCHEMAS)
+    with pytest.raises(SinkError, match=rf"{path} has not all of the 5 rows .* put the file back"):
+        writer.resume(DAY, receipt)
+    writer.close()

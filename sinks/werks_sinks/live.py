@@ -101,7 +101,7 @@ class Live:
         else:
             raise SinkError(
                 f"{path} has not all of the {most} rows that were appended to it; "
-                "remove it and have the day written anew"
+                f"{segments.PUT_BACK}"
             )
         self._known[window, node] = segment
 

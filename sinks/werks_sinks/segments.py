@@ -24,6 +24,8 @@ from .formats import fitted, require_version
 
 _ABOUT = b"werks.segments"
 _COMPRESSED_FROM = 1 << 16
+# The ledger's mark says how far a live day is in all sinks, and goes on behind that only.
+PUT_BACK = "put the file back, or, with another pipeline.state, have the day written anew"
 
 
 def head(schema: pa.Schema, window: Window, node: str, is_rebuilt: bool = False) -> bytes:
@@ -184,10 +186,13 @@ class Segment:
         self.bytes += len(content)
 
     def settle(self) -> None:
-        """Make all rows outlast a power cut."""
+        """Make all rows outlast a power cut; SinkError if the file was removed meanwhile."""
         if self._file and not self._is_durable:
             with naming(self.path):
                 os.fsync(self._file.fileno())
+                is_there = os.fstat(self._file.fileno()).st_nlink > 0
+            if not is_there:
+                raise SinkError(f"{self.path} was removed while it was written to; {PUT_BACK}")
             self._is_durable = True
 
     def cut(self, rows: int, length: int) -> None:
