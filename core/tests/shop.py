@@ -94,6 +94,16 @@ class Ticker:
     schema: ClassVar[pa.Schema] = schema("TRADE", SCALES)
     continuity: ClassVar[str] = "contiguous"
     blind_spots: ClassVar[Sequence[str]] = ()
+    url: ClassVar[str] = "wss://shop.example"
+    ping: ClassVar[None] = None
+    most_symbols: ClassVar[int] = 1
+    stale_after: ClassVar[float] = 10.0
+    connection_lifetime: ClassVar[None] = None
+    disorder: ClassVar[timedelta] = timedelta(0)
+
+    def converse(self, http: Any, symbols: Sequence[str]) -> Any:
+        """Nobody listens to it."""
+        raise NotImplementedError
 
 
 @attrs.frozen

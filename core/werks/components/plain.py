@@ -1,7 +1,7 @@
 """The words that doors, transforms and sinks share: streams, windows, files."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal
 
 import attrs
@@ -53,6 +53,25 @@ class Proof:
     hash: str
 
 
+def _text(file: "File", field: "attrs.Attribute[str]", value: Any) -> None:
+    if not isinstance(value, str) or not (value or field.name == "checksum"):
+        raise TypeError(f"a File's {field.name} is text, not {value!r}")
+
+
+def _day(file: "File", field: "attrs.Attribute[date]", value: Any) -> None:
+    # A datetime is a date, too, but cannot be compared with one.
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise TypeError(f"{file.url}: {field.name} of a File is a date, not {value!r}")
+
+
+def _symbols(file: "File", field: "attrs.Attribute[tuple[str, ...]]", value: Any) -> None:
+    # One look at each type that there is: a file may have thousands of symbols.
+    if not isinstance(value, tuple) or not all(
+        issubclass(kind, str) for kind in {*map(type, value)}
+    ):
+        raise TypeError(f"{file.url}: symbols of a File are a tuple of texts, not {value!r:.80}")
+
+
 @attrs.frozen
 class File:
     """A published file: a day, a month, of one symbol or of many.
@@ -62,11 +81,15 @@ class File:
     URL of a file that holds one, empty where none is published.
     """
 
-    url: str
-    start: date
-    stop: date
-    symbols: tuple[str, ...]
-    checksum: str = ""
+    url: str = attrs.field(validator=_text)
+    start: date = attrs.field(validator=_day)
+    stop: date = attrs.field(validator=_day)
+    symbols: tuple[str, ...] = attrs.field(validator=_symbols)
+    checksum: str = attrs.field(default="", validator=_text)
+
+    def __attrs_post_init__(self) -> None:
+        if self.stop < self.start:
+            raise ValueError(f"{self.url}: stop of a File is {self.stop}, before its start")
 
     @property
     def name(self) -> str:

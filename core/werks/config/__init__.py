@@ -16,6 +16,7 @@ import attrs
 from ..errors import ConfigError, PluginError
 from ..options import moment, nearest, structure, unknown
 from ..plugins import DOORS, Plugins
+from . import facts
 from .beside import Beside
 from .frames import Frames
 from .nodes import WAIT, Config, Node, Settings, SourceNode, address, is_pattern
@@ -219,10 +220,12 @@ class _Reading:
         candles = self._candles(where, beside, verify)
         instruments = None
         if any(map(is_pattern, symbols)) and frames.replay is None:
-            instruments = doors.get("snapshot") or beside.find("instruments", "werks_snapshots")
+            instruments = doors.get("snapshot")
+            instruments = instruments or beside.find("instruments", "werks_snapshots", "snapshot")
             if instruments is None:
                 problem = "the plugin lists no instruments: name each symbol"
                 self.problems.append((f"{where}.symbols", problem))
+        self._found(where, beside.problems)
         given = (type_, symbols, start.date(), stop, doors, options, candles, instruments)
         return SourceNode(name, *given, frames.record, frames.replay)
 
@@ -231,7 +234,7 @@ class _Reading:
         if not isinstance(verify, bool):
             self.problems.append((f"{where}.verify", f"true or false is expected, not {verify!r}"))
         elif verify:
-            candles = beside.find("candles", "werks_histories")
+            candles = beside.find("candles", "werks_histories", "candles")
             if candles is None:
                 problem = "the plugin has no candles to compare with"
                 self.problems.append((f"{where}.verify", problem))
@@ -285,6 +288,7 @@ class _Reading:
             self._found(where, problems)  # options that several doors have are said once
             if component is not None:
                 doors[door] = component
+        self._found(where, facts.problems(doors))
         return doors
 
 

@@ -7,6 +7,7 @@ import attrs
 
 from ..options import structure
 from ..plugins import Plugins
+from . import facts
 
 
 @attrs.frozen
@@ -16,9 +17,13 @@ class Beside:
     plugins: Plugins
     type: str
     options: Mapping[str, Any]
+    problems: list[tuple[str, str]] = attrs.field(factory=list)
 
-    def find(self, short: str, hook: str) -> Any:
-        """Return a component of the plugin by its short name and hook; None if there is none."""
+    def find(self, short: str, hook: str, kind: str) -> Any:
+        """Return a component of the plugin by its short name and hook; None if there is none.
+
+        What is wrong with its facts, as those of a door of a kind, is kept in `problems`.
+        """
         plugin = self.type.partition(".")[0]
         cls: Any = self.plugins.offers(plugin, hook).get(short)
         if cls is None:
@@ -26,4 +31,7 @@ class Beside:
         names = {field.name for field in attrs.fields(cls)}
         mine = {name: value for name, value in self.options.items() if name in names}
         component, problems = structure(cls, mine)
-        return component if not problems else None
+        if problems:
+            return None
+        self.problems.extend(facts.problems({kind: component}))
+        return component

@@ -106,6 +106,9 @@ def _merged(files: Iterable[File]) -> list[File]:
     """Return files of one address as one, with the symbols of all."""
     merged: dict[str, File] = {}
     for file in files:
+        if file.stop <= file.start:
+            days = f"it covers no day: start is {file.start}, and stop, {file.stop}, is exclusive"
+            raise WerksError(f"{file.url}: {days}; mend the plugin")
         known = merged.get(file.url)
         symbols = tuple(dict.fromkeys([*(known.symbols if known else ()), *file.symbols]))
         merged[file.url] = attrs.evolve(file, symbols=symbols)
