@@ -4,6 +4,7 @@ import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import attrs
 import pyarrow as pa
 import pytest
 
@@ -266,3 +267,23 @@ def test_a_value_that_no_trade_has_is_refused(shelf, monkeypatch, column, value,
     ((_, error),) = run(graph, now=NOW).errors
     assert said in str(error)
     assert not list(Path().glob("out/**/*.txt"))
+
+
+def test_observers_that_have_no_hash_are_all_told(shelf):
+    """Such as frozen attrs classes with a list."""
+
+    @attrs.frozen
+    class Watch:
+        heard: list[str]
+        raises: bool = False
+
+        @hookimpl
+        def werks_window_done(self, window):
+            self.heard.append(window.name)
+            if self.raises:
+                raise KeyError(window.name)
+
+    first, second = Watch([], raises=True), Watch([])
+    report = ran("", "", second, first)
+    assert first.heard == second.heard == ["2024-05-01"]
+    assert [who for who, _ in report.errors] == ["Watch"]

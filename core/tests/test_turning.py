@@ -351,10 +351,35 @@ class TestComparing:
         assert ledger.gaps() == []
 
     def test_a_candle_that_never_comes_is_a_mismatch(self, ledger):
-        door = Door(CANDLE, lambda after, until: candles(0, 1))
+        door = Door(CANDLE, lambda after, until: candles(0, 1, 3))
         comparing, figures = self.made(door, ledger, [START + 9 * MINUTE])
-        assert self.run(comparing, Live(0, 1, 2, 3), figures, range(0, 60, 2)) == (3, 1)
+        assert self.run(comparing, Live(0, 1, 2, 3, 4), figures, range(0, 60, 2)) == (4, 1)
         assert [each.kind for each in ledger.gaps()] == ["mismatch"]
+
+    def test_an_answer_of_nothing_is_a_mismatch_only_after_minutes(self, ledger):
+        door = Door(CANDLE, lambda after, until: candles())
+        comparing, figures = self.made(door, ledger, [START + 9 * MINUTE])
+        live = Live(0, 1, 2, 3)
+        assert self.run(comparing, live, figures, range(0, 250, 2)) == (0, 0)
+        assert ledger.gaps() == []
+        assert self.run(comparing, live, figures, range(250, 900, 2)) == (3, 3)
+        assert [each.kind for each in ledger.gaps()] == ["mismatch"]
+
+    def test_an_outage_takes_nothing_from_the_patience_with_late_candles(self, ledger):
+        there, failures = [0, 1], [3]
+
+        def answer(after, until):
+            failures[0] -= 1
+            if failures[0] >= 0:
+                raise UnavailableError("closed")
+            return candles(*there)
+
+        comparing, figures = self.made(Door(CANDLE, answer), ledger, [START + 9 * MINUTE])
+        live = Live(0, 1, 2, 3)
+        assert self.run(comparing, live, figures, range(0, 20, 2)) == (2, 0)
+        there.append(2)
+        assert self.run(comparing, live, figures, range(20, 40, 2)) == (3, 0)
+        assert ledger.gaps() == []
 
     def test_an_outage_puts_it_off_and_says_why(self, ledger):
         why = [UnavailableError("closed")]

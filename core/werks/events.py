@@ -6,7 +6,7 @@ from typing import Any
 
 import pluggy
 
-from .errors import WerksError, foreign
+from .errors import FOREIGN, WerksError, foreign
 
 _FAILED = "werks_observer_failed"
 
@@ -39,24 +39,19 @@ class Events:
         return failed
 
     def _tell(self, event: str, **given: Any) -> None:
-        impls = getattr(self._manager.hook, event).get_hookimpls()
-        plugins = [impl.plugin for impl in reversed(impls)]
-        for plugin in plugins:
-            others = [other for other in plugins if other is not plugin]
+        for impl in reversed(getattr(self._manager.hook, event).get_hookimpls()):
             try:
-                self._manager.subset_hook_caller(event, others)(**given)
-            except (Exception, SystemExit) as error:  # foreign code, which may do anything
-                self._keep(plugin, event, error)
+                impl.function(*(given[name] for name in impl.argnames))
+            except FOREIGN as error:
+                self._keep(impl.plugin, event, error)
 
     def _keep(self, plugin: object, event: str, error: BaseException) -> None:
         if not isinstance(error, WerksError):
             error = foreign(f"an observer, at {event}", error)
         name = self._name(plugin)
-        keys = {(name, event), (name, str(error))}
-        known = not self._known.isdisjoint(keys)
-        self._known |= keys
-        if known:
+        if not self._known.isdisjoint(((name, event), (name, str(error)))):
             return
+        self._known |= {(name, event), (name, str(error))}
         self._failed.append((name, error))
         if event != _FAILED:
             self._tell(_FAILED, observer=name, error=error)

@@ -73,12 +73,10 @@ class Plugins:
     def offers(self, name: str, hook: str) -> Mapping[str, type]:
         """Return what one plugin offers by one hook, by name."""
         plugin = self.get(name)
-        caller = self.manager.subset_hook_caller(
-            hook, [other for other in self.manager.get_plugins() if other is not plugin]
-        )
+        impls = getattr(self.manager.hook, hook).get_hookimpls()
         where = f'the plugin "{name}": {hook}'
         try:
-            answers = caller()
+            answers = [impl.function() for impl in impls if impl.plugin is plugin]
         except FOREIGN as error:  # foreign code
             raise PluginError(f"{where}: {type(error).__name__}: {error}") from error
         found: dict[str, type] = {}

@@ -30,6 +30,8 @@ _MINUTE = 60 * 10**9
 _LONGEST = 300.0
 # So often an exchange may lack the newest candles before that counts as a difference.
 _LATE = 3
+# So often it may have none at all of what is asked for, which takes some minutes.
+_LATE_ALL = 9
 # Streams are looked over so often, in seconds.
 _EVERY = 0.25
 # After each answer REST is left alone for as long as it took, at most so many seconds: what heals
@@ -51,6 +53,7 @@ class _Progress:
     reached: dict[date, int] = attrs.field(factory=dict)
     days: deque[date] = attrs.field(factory=deque)
     tries: int = 0
+    late: int = 0
     again: float = 0.0
 
     def judged(self) -> None:
@@ -58,9 +61,8 @@ class _Progress:
         self.reached.pop(self.days.popleft(), None)
 
     def put_off(self, clock: float) -> None:
-        """Take note of an answer that was none."""
-        self.tries += 1
-        self.again = clock + min(2.0 ** (self.tries - 1), _LONGEST)
+        """Wait with the next question, the longer the more of them were in vain."""
+        self.again = clock + min(2.0 ** (self.tries + self.late - 1), _LONGEST)
 
 
 @attrs.frozen
@@ -185,12 +187,13 @@ class Comparing:
         mine = figures.get(question.stream) or LiveFigures()
         error = answer.exception()
         if error is None:
-            mine.not_asked = ""
+            mine.not_asked, progress.tries = "", 0
             self._take(question, answer.result(), (progress, mine), clock)
             return
         if not isinstance(error, WerksError):  # foreign code
             error = foreign(f"{question.stream} candles", cast(Exception, error))
         mine.not_asked = str(error)
+        progress.tries += 1
         progress.put_off(clock)
 
     def _take(
@@ -205,14 +208,15 @@ class Comparing:
         day = question.day or date(1970, 1, 1) + timedelta(days=question.new // DAY)
         if question.day is None and day in progress.days:
             return  # it was over before the answer came, and is judged as a whole
-        if progress.tries < _LATE:
+        if progress.late < (_LATE if len(theirs) else _LATE_ALL):
             end = _there(theirs, nanoseconds(question.ours["timestamp"]), end)
         if end < question.end:
+            progress.late += 1
             progress.put_off(clock)
             if question.day is not None or end <= question.new:
                 return
         else:
-            progress.tries = 0
+            progress.late = 0
         found = compare(_before(question.ours, end), _before(theirs, end), self._facts)
         wrong = [each for each in found.differences if each.minute >= question.new]
         mine.compared += (end - question.new) // _MINUTE
