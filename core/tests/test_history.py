@@ -1,5 +1,6 @@
 """Pages that overlap, repeat and cut become one stream: every row once, in order."""
 
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -20,6 +21,8 @@ def _page(*rows):
     """Return trades out of (time, id)."""
     stamps, ids = [time for time, _ in rows], [str(ident) for _, ident in rows]
     columns = {"timestamp": times(np.array(stamps, np.int64)), "trade_id": ids}
+    columns |= {"tick_rule": [1] * len(rows)}
+    columns |= dict.fromkeys(("price", "size", "notional"), [Decimal(1)] * len(rows))
     return batch(TRADE, exchange=word("x", len(rows)), symbol=word("A", len(rows)), **columns)
 
 
@@ -35,6 +38,7 @@ class Door:
 
     pages: Any
     continuity: str = "contiguous"
+    schema: Any = TRADE
     asked: list[Any] = attrs.field(factory=list)
     given: int = 0
 
@@ -129,7 +133,8 @@ def test_an_id_that_is_no_number_is_an_error_where_ids_are_numbers():
 
 def test_candles_are_told_apart_by_their_times():
     pages = _candles(60, 120), _candles(120, 180), _candles(240)
-    assert [time for time, _ in _rows(*pages, continuity="none")] == [60, 120, 180, 240]
+    told = _rows(*pages, continuity="none", schema=CANDLE)
+    assert [time for time, _ in told] == [60, 120, 180, 240]
 
 
 def test_a_span_is_what_is_asked_for():

@@ -3,8 +3,10 @@
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
+from threading import Barrier
 
 import attrs
 import pytest
@@ -304,6 +306,7 @@ def test_a_database_url_is_a_ledger_too(tmp_path):
 FILL = """
 import resource, signal, sys
 from datetime import date
+from threading import Barrier
 from werks.components import Stream
 from werks.errors import WerksError
 from werks.ledger import Gap, Ledger
@@ -327,3 +330,16 @@ def test_a_disk_that_is_full_is_named_and_the_ledger_stays_whole(path, reopened)
     assert done.stderr.count("\n") == 1
 
     assert (Stream("a", "b", "c"), date(2024, 5, 1)) in causes(reopened())
+
+
+def test_runs_that_begin_at_once_make_one_ledger(tmp_path):
+    path, ready = str(tmp_path / "werks.db"), Barrier(6)
+
+    def opened(name):
+        ready.wait()
+        Ledger(path, name).close()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(opened, "abcdef"))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count(*) FROM werks_ledger").fetchone() == (1,)

@@ -5,11 +5,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
+import pyarrow as pa
 import pytest
 
 from werks.components import RateLimit
 from werks.live import Inbox, Listener, Manner, connects
 from werks.live.connects import Connects
+from werks.schema import Scales, schema
 from werks.testing import LoopbackSocket
 
 LIMIT = RateLimit(10, 1.0)
@@ -81,6 +83,7 @@ class Feed:
     url: str
     connects: RateLimit = LIMIT
     connection_lifetime: None = None
+    schema: pa.Schema = schema("TRADE", Scales(2, 4))
 
 
 def test_a_storm_of_reconnects_keeps_the_limit(monkeypatch):

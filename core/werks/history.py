@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from .checked import Checked, MisfitError
 from .components import Http
 from .errors import DataError, MessageError
 from .order import numbers
@@ -46,6 +47,7 @@ class Pages:
     def __init__(self, door: Any, http: Http, span: Span, name: str) -> None:
         self._door, self._http, self._span, self._name = door, http, span, name
         self._numeric = door.continuity in ("contiguous", "increasing")
+        self._checked = Checked(door.schema)
         self._held: pa.RecordBatch | None = None
         self._last = -1
         # Of the page before, and at the last time of those before it; none of them is later.
@@ -68,10 +70,11 @@ class Pages:
         """Yield the rows of each page that no later page can stand before."""
         span, idle = self._span, 0
         after: int | str = span.start - span.lead if span.cursor is None else span.cursor
-        for page, cursor in self._door.read(self._http, span.symbol, after, span.stop):
+        for given in self._door.read(self._http, span.symbol, after, span.stop):
+            page, cursor = self._page(given)
             time = nanoseconds(page["timestamp"])
             over = bool(len(page)) and int(time.max()) >= span.stop
-            within = self._within(page, time)
+            within = self._true(self._within(page, time))
             fresh = self._fresh(within)
             idle = idle + 1 if len(within) and not len(fresh) and not over else 0
             if idle > _IDLE:
@@ -85,6 +88,26 @@ class Pages:
         if self._held is not None:
             yield self._held
             self._held = None
+
+    def _page(self, given: Any) -> tuple[pa.RecordBatch, str | None]:
+        """Return a page and its cursor; MisfitError unless it is what the door states."""
+        if not isinstance(given, tuple) or len(given) != 2:
+            what = f"a page and a cursor are expected, not {type(given).__name__}"
+            raise MisfitError(f"{self._name}: {what}: mend the plugin")
+        page, cursor = given
+        self._checked.require(page, self._name)
+        if page["timestamp"].null_count:
+            self._true(page)
+        if len(page) and (found := self._checked.symbol(page, self._name)) != self._span.symbol:
+            what = f"rows of {found!r}, which was not asked for"
+            raise MisfitError(f"{self._name}: {what}: mend the plugin")
+        return page, cursor
+
+    def _true(self, page: pa.RecordBatch) -> pa.RecordBatch:
+        """Return a page; DataError if rows of it cannot be true."""
+        for fault in self._checked.faults(page) if len(page) else ():
+            raise DataError(f"{self._name}: {fault.said(page)}")
+        return page
 
     def _within(self, page: pa.RecordBatch, time: npt.NDArray[np.int64]) -> pa.RecordBatch:
         early, late = time < self._span.start, time >= self._span.stop

@@ -51,6 +51,7 @@ __all__ = [
 
 CommitKey = tuple[Stream, str, date, str]
 MarkKey = tuple[Stream, str]
+_ATTEMPTS = 10
 _NOT_VALUES = ("stream", "day", "kind")
 
 
@@ -61,17 +62,32 @@ class Ledger:
         self._pipeline = pipeline
         self._engine = make_engine(state)
         self._name = shown(state)
-        with self._begun("opened") as db:
-            META.create_all(db)
-            version = db.scalar(sa.select(LEDGER.c.version))
-            if version is None:
-                db.execute(LEDGER.insert().values(version=VERSION))
+        version = self._made()
         if version not in (None, VERSION):
             self.close()
             raise WerksError(
                 f"{self._name}: the ledger has version {version}, this werks writes {VERSION}:"
                 " name another one as state"
             )
+
+    def _made(self) -> int | None:
+        """Make what is not there; return the version of what was, None if there was nothing."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._begun("opened") as db:
+                    META.create_all(db)
+                    version: int | None = db.scalar(sa.select(LEDGER.c.version))
+                    if version is None:
+                        db.execute(LEDGER.insert().values(version=VERSION))
+                    return version
+            except WerksError as error:
+                # Another run that begins at the same time makes the same tables.
+                said = str(error.__cause__)
+                is_raced = "exists" in said or isinstance(error.__cause__, sa.exc.IntegrityError)
+                if not is_raced or attempt == _ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * (attempt + 1))
+        raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
         """Let go of the database."""

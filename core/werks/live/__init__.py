@@ -1,7 +1,8 @@
 """Listening to exchanges: the only room with websockets, and with threads that talk to them."""
 
+from .connects import Manner
 from .inbox import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Told
-from .listener import Listener, Manner
+from .listener import Listener
 from .recording import Recording
 from .replaying import Player, Replay
 

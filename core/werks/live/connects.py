@@ -1,10 +1,15 @@
-"""How often connections may be made: one budget an address, for all sources of this process."""
+"""How connections are made, and how often: one budget an address, for all sources of a process."""
 
 import threading
+import time
+from collections.abc import Callable
 from urllib.parse import urlsplit
+
+import attrs
 
 from ..components import RateLimit, Request
 from ..throttle import Throttle
+from .recording import Tape
 
 # What runs on this machine is a simulator, or a way to somewhere else that has a limit of its own.
 _HERE = frozenset(("127.0.0.1", "localhost", "::1"))
@@ -36,3 +41,18 @@ class Connects:
 
 # The limit is that of this machine's address, whatever runs go on in one process.
 CONNECTS = Connects()
+Keep = Callable[[str, bytes, str], None]
+
+
+@attrs.frozen
+class Manner:
+    """How a connection is handled; `keep` takes messages that cannot be read, with the reason.
+
+    `record` gives each connection, by its number, a tape for all messages as they came.
+    """
+
+    keep: Keep
+    record: Callable[[int], Tape] | None = None
+    clock: Callable[[], int] = time.time_ns
+    pause: float = 1.0
+    connects: Connects = CONNECTS

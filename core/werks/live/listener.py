@@ -3,19 +3,24 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import attrs
-import pyarrow as pa
-
+from ..checked import MisfitError
 from ..components import Acked, Conversation, Event, Feed, Missed, Refused, Restart, Send
-from ..errors import MessageError, RateLimitError, RejectedError, UnavailableError, WerksError
-from .connects import CONNECTS, Connects
-from .inbox import UNREADABLE, Arrived, Connected, Disconnected, Failed, Inbox, Told
+from ..errors import (
+    FOREIGN,
+    MessageError,
+    RateLimitError,
+    RejectedError,
+    UnavailableError,
+    WerksError,
+    foreign,
+)
+from .fitting import Fitting
+from .inbox import UNREADABLE, Connected, Disconnected, Failed, Inbox, Item, Told
 from .line import Line
-from .recording import Tape
 
 # How long rows are gathered before they are handed on, and how many at the most. Rows of many
 # symbols take longer to make, so that they are made less often: in a fifth of the time.
@@ -30,22 +35,6 @@ _GOOD = 60.0
 _KEEP_ALIVE = 20.0
 # So often in a row a connection is made again whose messages cannot be understood.
 _MOST_UNREADABLE = 5
-
-Keep = Callable[[str, bytes, str], None]
-
-
-@attrs.frozen
-class Manner:
-    """How a connection is handled; `keep` takes messages that cannot be read, with the reason.
-
-    `record` gives each connection, by its number, a tape for all messages as they came.
-    """
-
-    keep: Keep
-    record: Callable[[int], Tape] | None = None
-    clock: Callable[[], int] = time.time_ns
-    pause: float = 1.0
-    connects: Connects = CONNECTS
 
 
 class Listener(threading.Thread):
@@ -65,6 +54,7 @@ class Listener(threading.Thread):
         self.heard = 0
         self._tape = self._manner.record(number) if self._manner.record else None
         self._unreadable = 0
+        self.fitting = Fitting(number, feed, self._manner.keep)
         self._over = threading.Event()
 
     def stop(self) -> None:
@@ -96,8 +86,9 @@ class Listener(threading.Thread):
             self._give_up(WerksError(f"it cannot be recorded: {error}"), every=True)
         except RejectedError as error:
             self._give_up(error, every=True)
-        except Exception as error:  # of a plugin, or of ours: the pipeline has to know
-            self._give_up(error, every=False)
+        except BaseException as error:  # of a plugin, even sys.exit, or of ours: it has to be known
+            known = error if isinstance(error, Exception) else foreign(self._feed.url, error)
+            self._give_up(known, every=False)
         finally:
             self._end_tape()
 
@@ -138,7 +129,7 @@ class Listener(threading.Thread):
             why = str(error)
             self._require_hope(error)
             self._tell_end(error)
-        except Exception as error:
+        except FOREIGN as error:
             why = f"{type(error).__name__}: {error}"
             raise
         finally:
@@ -149,7 +140,7 @@ class Listener(threading.Thread):
 
     def _require_hope(self, error: WerksError) -> None:
         """Raise an error that another connection would not mend, or has not so many times."""
-        if isinstance(error, RejectedError):
+        if isinstance(error, RejectedError | MisfitError):
             raise error
         if not isinstance(error, UnavailableError):
             self._unreadable += 1
@@ -170,7 +161,8 @@ class _Session:
         self._of, self._line = of, line
         self._feed, self._manner, self._inbox = of._feed, of._manner, of._inbox
         self._talk: Conversation = self._feed.converse(of._http, tuple(of.symbols))
-        self._unacked = set(of.symbols)
+        self._asked = frozenset(of.symbols)
+        self._unacked = set(self._asked)
         self._tape = of._tape
         self._waiting = self._received = 0
         self._linger = _LINGER
@@ -224,7 +216,7 @@ class _Session:
                 continue
             except WerksError:
                 raise
-            except Exception as error:  # foreign code: whoever mends it needs the message
+            except FOREIGN as error:  # foreign code: whoever mends it needs the message
                 self._manner.keep(self._feed.url, message, f"{type(error).__name__}: {error}")
                 raise
             self._waiting += 1
@@ -257,10 +249,11 @@ class _Session:
             self._flushed = now
         elif at_once or now - self._flushed >= self._linger or self._waiting >= _MOST_MESSAGES:
             self._waiting, self._flushed, spent = 0, now, -time.thread_time()
-            for batch in self._rows():
-                symbol = batch["symbol"][0].as_py() if len(batch) else ""
+            for symbol, item in self._rows():
                 self._acked(symbol)  # a row proves more than an ack
-                self._inbox.put(Arrived(self._of.number, batch))
+                if isinstance(item, Failed) and symbol in self._of.symbols:
+                    self._of.symbols.remove(symbol)
+                self._inbox.put(item)
             spent += time.thread_time()
             self._linger = min(max(_LINGER, _REST * spent), _LONGEST_LINGER)
 
@@ -270,12 +263,14 @@ class _Session:
             self._unacked.discard(symbol)
             self._inbox.put(Told(self._of.number, symbol, "acked", ""))
 
-    def _rows(self) -> Sequence[pa.RecordBatch]:
-        """Return what was heard; of what cannot be read, the past has to tell."""
+    def _rows(self) -> Iterator[tuple[str, Item]]:
+        """Yield what was heard; of what cannot be read, the past has to tell."""
         try:
-            return self._talk.rows()
+            rows = self._talk.rows()
+            yield from self._of.fitting.fitted(rows, self._asked, self._manner.clock())
         except WerksError as error:
-            self._manner.keep(self._feed.url, b"", str(error))
+            if not isinstance(error, MisfitError):  # which is no message's fault
+                self._manner.keep(self._feed.url, b"", str(error))
             raise
 
     def _look_after(self) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
+from ..checked import MisfitError
 from ..components import Conversation, Event, Feed, Missed, Refused
-from ..errors import DataError, MessageError
-from .inbox import ROOM, UNREADABLE, Arrived, Connected, Disconnected, Item, Told, gathered
+from ..errors import FOREIGN, DataError, MessageError, WerksError, foreign
+from .fitting import Fitting
+from .inbox import ROOM, UNREADABLE, Connected, Disconnected, Failed, Item, Told, gathered
 from .recorded import Taped, taped
 from .recording import Line, Recording
 
@@ -24,13 +26,19 @@ _EARLIER = 60 * 10**9
 
 @attrs.define
 class _Talk:
-    """A conversation of the recording; `waits` is whether it has heard what it has not given."""
+    """A conversation of the recording; `waits` is whether it has heard what it has not given.
+
+    It is `over` with an error of the feed, which is told.
+    """
 
     number: int
+    fitting: Fitting
     words: Conversation
     symbols: list[str]
     received: int
+    asked: tuple[str, ...]
     waits: bool = False
+    over: bool = False
 
 
 class Player:
@@ -54,7 +62,7 @@ class Player:
         elif line.opened is not None:
             yield from self._end(tape, "a part of the recording is not there")
             yield from self._open(tape, line.opened, line.received)
-        elif talk is not None:
+        elif talk is not None and not talk.over:
             yield from self._message(talk, line)
 
     def flush(self) -> Iterator[Item]:
@@ -63,10 +71,15 @@ class Player:
             yield from self._rows(talk)
 
     def _open(self, tape: Taped, symbols: Sequence[str], received: int) -> Iterator[Item]:
-        words = self._feed.converse(self._http, symbols)
-        list(words.opened())  # the recording has the answers
         number = self._number + tape.connection % ROOM
-        self._talks[tape] = _Talk(number, words, list(symbols), received)
+        try:
+            words = self._feed.converse(self._http, symbols)
+            list(words.opened())  # the recording has the answers
+        except FOREIGN as error:
+            yield Failed(number, tuple(symbols), self._error(error), every=True)
+            return
+        fitting = Fitting(number, self._feed, self._keep)
+        self._talks[tape] = _Talk(number, fitting, words, list(symbols), received, tuple(symbols))
         for symbol in symbols:
             if symbol in self._lost:
                 yield Disconnected(number, (symbol,), self._lost.pop(symbol))
@@ -94,6 +107,9 @@ class Player:
         except MessageError as error:
             self._keep(self._feed.url, message, str(error))
             events = [Missed(symbol, UNREADABLE) for symbol in talk.symbols]
+        except FOREIGN as error:
+            yield from self._fail(talk, error)
+            return
         for event in events:
             yield from self._event(talk, event)
 
@@ -109,18 +125,35 @@ class Player:
                 yield Told(talk.number, symbol, "refused", event.why)
 
     def _rows(self, talk: _Talk) -> Iterator[Item]:
-        if not talk.waits:
+        if not talk.waits or talk.over:
             return
         talk.waits = False
         try:
-            batches = talk.words.rows()
+            rows = list(talk.fitting.fitted(talk.words.rows(), talk.asked, talk.received))
+        except MisfitError as error:
+            yield from self._fail(talk, error)
+            return
         except (DataError, MessageError) as error:
             self._keep(self._feed.url, b"", str(error))
             yield from self._missed(talk, str(error))
             return
-        for batch in batches:
-            yield Arrived(talk.number, batch)
+        except FOREIGN as error:
+            yield from self._fail(talk, error)
+            return
+        for _, item in rows:
+            yield item
         self.heard |= dict.fromkeys(talk.symbols, talk.received)
+
+    def _fail(self, talk: _Talk, error: BaseException) -> Iterator[Item]:
+        """End a conversation with an error of the feed: it would come at any time again."""
+        talk.over = True
+        yield Failed(talk.number, tuple(talk.symbols), self._error(error), every=True)
+
+    def _error(self, error: BaseException) -> WerksError:
+        """Return an error as one of ours; a recording that cannot go on ends the run."""
+        if isinstance(error, WerksError) and not isinstance(error, MisfitError):
+            raise error
+        return error if isinstance(error, WerksError) else foreign(self._feed.url, error)
 
     def _missed(self, talk: _Talk, why: str) -> Iterator[Item]:
         yield from self._rows(talk)

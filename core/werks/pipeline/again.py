@@ -154,7 +154,7 @@ def _candles(graph: Graph, source: SourceNode) -> Any:
     if source.candles is not None:
         return source.candles
     beside = Beside(graph.config.plugins, source.type, source.options)
-    return beside.find("candles", "werks_histories")
+    return beside.find("candles", "werks_histories", "candles")
 
 
 def _key(source: SourceNode) -> tuple[str, str]:

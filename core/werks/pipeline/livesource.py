@@ -155,15 +155,13 @@ class LiveSource:
 
     def split(self, failed: Failed) -> bool:
         """Tell whether symbols of a connection that has failed go on, on others."""
-        if isinstance(failed.error, MisfitError) and failed.every:  # it goes on without them
-            return False
-        return self._connections is not None and self._connections.split(failed)
+        alone = failed.every and isinstance(failed.error, MisfitError)  # the connection goes on
+        return not alone and self._connections is not None and self._connections.split(failed)
 
     def _stream(self, symbol: str, known: Knowledge, ledger: Ledger) -> Streaming:
         source, stream = self._branch.source, self.stream(symbol)
         day = self._day(stream)
-        text = ledger.live(stream)
-        mark = Mark.of(text) if text else None
+        mark = Mark.of(text) if (text := ledger.live(stream)) else None
         prints = self.task.task.prints.fingerprints
         # A replay begins at its beginning, and nothing but a replay goes on behind one.
         if mark is not None and not (
@@ -286,9 +284,8 @@ def _task(branch: Branch, graph: Graph) -> tuple[Task, dict[str, tuple[str, ...]
     }
     used = {name for sinks in targets.values() for name in sinks}
     feed, day = branch.source.doors["live"], branch.source.start
-    name = f"{feed.exchange} {branch.source.type} live"
     task = Task(
-        file=File(name, day, day, branch.source.symbols),
+        file=File(f"{feed.exchange} {branch.source.type} live", day, day, branch.source.symbols),
         door=feed,
         source=branch.source.name,
         nodes=branch.above(frozenset(targets)),

@@ -50,8 +50,10 @@ class Newcomers:
                 self._join(source, ready)
 
     def stop(self) -> None:
-        """Read no further."""
+        """Read no further; what has been read by now is part of the report."""
         self._reloading.stop()
+        for _, report in self._reloading.walked():
+            self._report.join(report)
 
     def _take_up(self, sources: Sequence[LiveSource], named: Symbols) -> None:
         past: dict[str, Sequence[str]] = {}

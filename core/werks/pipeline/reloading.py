@@ -111,6 +111,7 @@ class Reloading:
     def stop(self) -> None:
         """Have walks stop after the rows that they are at; nobody waits for them."""
         self._over = True
+        self._relay.tell(self._hooks)
 
     def _submit(self, name: str, what: Callable[[], Any]) -> Future[Any]:
         aside = Aside(name)

@@ -3,29 +3,26 @@
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ..amounts import ints, limbs
 from ..archive import ByteStream, fetched
+from ..checked import Checked, Fault
 from ..components import File
 from ..errors import DataError, MessageError
 from ..history import Pages, Span
 from ..http import Http
-from ..schema import nanoseconds, same, times, word
+from ..schema import nanoseconds, times, word
 from .task import Done, Task, midnight
 
 # How much earlier REST is asked, so that the last trade of the window before may be seen.
 _LEAD = 60 * 10**9
 Batches = Iterator[pa.RecordBatch]
-# What every trade has.
-_TRADE = ("timestamp", "trade_id", "tick_rule", "price", "size", "notional")
-_FLAGS = pa.array(["block", "liquidation", "off_book", "rpi"], pa.string())
-_FETCH, _MEND = "fetch the file again", "mend the plugin"
+_FETCH = "fetch the file again"
+_OUTSIDE = "lies outside of the file's days: a file of another day, or a time in another unit"
 
 
 class Rows(Protocol):
@@ -69,9 +66,11 @@ class _Archive:
 
     def _checked(self, stream: ByteStream) -> Generator[pa.RecordBatch, None, None]:
         wanted = [each.stream.symbol for each in self._task.streams]
-        for batch in self._task.door.read(self._task.file, stream, wanted):
+        checked, file = Checked(self._task.door.schema), self._task.file
+        for batch in self._task.door.read(file, stream, wanted):
+            checked.require(batch, file.url)
             if len(batch):
-                check(batch, self._task.file)
+                check(batch, file, checked)
                 yield batch
 
     def known(self, done: Done) -> Done:
@@ -98,9 +97,7 @@ class _Rest:
 
     def _checked(self) -> Batches:
         try:
-            for batch in self._pages:
-                check(batch, self._task.file)
-                yield batch
+            yield from self._pages  # which are checked there
         except (DataError, MessageError) as error:
             raise self._http.set_aside(error) from error
 
@@ -121,6 +118,7 @@ class _List:
         yield self._parted(self._task.door.read(self._http))
 
     def _parted(self, rows: pa.RecordBatch) -> Batches:
+        Checked(self._task.door.schema).require(rows, self._task.file.url)
         names = rows["symbol"].cast(pa.string()).to_pylist()
         wanted = {each.stream.symbol for each in self._task.streams}
         for row, name in enumerate(names):
@@ -136,56 +134,14 @@ class _List:
         return done
 
 
-def check(batch: pa.RecordBatch, file: File) -> None:
+def check(batch: pa.RecordBatch, file: File, checked: Checked) -> None:
     """Raise DataError, naming the row, unless rows lie in the file's days and are whole."""
-    _check_given(batch, file)
-    time = nanoseconds(batch["timestamp"])
-    begin, end = midnight(file.start), midnight(file.stop)
-    _refuse(
-        (time < begin) | (time >= end),
-        batch,
-        file,
-        "lies outside of the file's days: a file of another day, or a time in another unit",
-    )
-    if "trade_id" in batch.schema.names:
-        _check_trades(batch, file)
-
-
-def _check_given(batch: pa.RecordBatch, file: File) -> None:
-    for name in _TRADE if "trade_id" in batch.schema.names else _TRADE[:1]:
-        if name in batch.schema.names and batch[name].null_count:
-            bad = int(np.argmax(batch[name].is_null().to_numpy(zero_copy_only=False)))
-            why = f"has no {name}: the plugin is to give one"
-            raise DataError(f"{file.url}: row {bad + 1} of a batch {why}")
-
-
-def _check_trades(batch: pa.RecordBatch, file: File) -> None:
-    _refuse(same(batch["trade_id"], ""), batch, file, "has no id")
-    ordinary = np.ones(len(batch), bool)
-    if "flag" in batch.schema.names and batch["flag"].null_count < len(batch):
-        ordinary = batch["flag"].is_null().to_numpy(zero_copy_only=False)
-    for name in ("price", "size"):
-        # A component may give the wire's own words, in which a price is text.
-        if name not in batch.schema.names or not pa.types.is_decimal(batch.schema.field(name).type):
-            continue
-        values = ints(limbs(batch[name]))
-        wrong = np.asarray(values <= 0, bool) & ordinary
-        _refuse(wrong, batch, file, f"has a {name} that is not above 0")
-    if "tick_rule" in batch.schema.names and batch.schema.field("tick_rule").type == pa.int8():
-        rules = batch["tick_rule"].to_numpy()
-        _refuse(
-            (rules < -1) | (rules > 1), batch, file, "has a tick_rule beyond -1, 0 and 1", _MEND
-        )
-    if not ordinary.all():
-        odd = ~pc.is_in(batch["flag"], _FLAGS).to_numpy(zero_copy_only=False) & ~ordinary
-        words = ", ".join(_FLAGS.to_pylist())
-        _refuse(odd, batch, file, f"has a flag that is none of {words}", _MEND)
-
-
-def _refuse(wrong: Any, batch: pa.RecordBatch, file: File, why: str, advice: str = _FETCH) -> None:
-    if wrong.any():
-        bad = int(np.argmax(wrong))
-        stamp = np.datetime64(int(nanoseconds(batch["timestamp"])[bad]), "ns")
-        named = "trade_id" in batch.schema.names
-        what = f"the trade {batch['trade_id'][bad]}" if named else "the row"
-        raise DataError(f"{file.url}: {what} of {stamp} {why}; {advice}")
+    # What lies in other days, or has no time, comes first: the rest may follow from that.
+    if not batch["timestamp"].null_count:
+        time = nanoseconds(batch["timestamp"])
+        outside = (time < midnight(file.start)) | (time >= midnight(file.stop))
+        if outside.any():
+            fault = Fault(outside, _OUTSIDE)
+            raise DataError(f"{file.url}: {fault.said(batch, _FETCH)}")
+    for fault in checked.faults(batch):
+        raise DataError(f"{file.url}: {fault.said(batch, _FETCH)}")
