@@ -139,6 +139,19 @@ class TestHoles:
         assert found.holes == len(set(range(min(ids), max(ids) + 1)) - ids)
         assert found.holes or not found.jumps
 
+    @pytest.mark.parametrize(
+        ("batches", "said"),
+        [
+            ([rows((0, 5), (1, 6), (2, 6), (3, 8))], "the trade id 6 comes again"),
+            ([rows((0, 5), (1, 6)), rows((2, 6))], None),
+            ([rows((0, 5), (1, 7), (2, 6), (3, 7))], "trade ids come again"),
+        ],
+    )
+    def test_an_id_that_comes_again_with_another_time_is_refused(self, batches, said):
+        holes = Holes("file")
+        with pytest.raises(DataError, match=f"file: {said or 'trade ids come again'} with another"):
+            list(map(holes.count, batches))
+
 
 def without(given_):
     """Return what is left when repeats of an id at one time are left out."""

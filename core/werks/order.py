@@ -104,7 +104,10 @@ class Holes:
         self._jumps = list(found.jumps)
 
     def count(self, batch: pa.RecordBatch) -> list[int]:
-        """Take note of rows without repeats; return those before which ids are left out."""
+        """Take note of rows without repeats; return those before which ids are left out.
+
+        DataError if an id comes again with another time: one of the two is no trade of its own.
+        """
         ids = numbers(batch["trade_id"], self._name)
         before = int(ids[0]) - 1 if self._most is None else self._most
         steps = np.diff(ids, prepend=before)
@@ -117,6 +120,10 @@ class Holes:
         self._least = least if self._least is None else min(self._least, least)
         self._most = max(self._most, most) if started and self._most is not None else most
         self._rows += len(ids)
+        again = ids[np.flatnonzero(steps[1:] == 0)]
+        if len(again) or self._most - self._least + 1 < self._rows:
+            which = f"the trade id {again[0]} comes" if len(again) else "trade ids come"
+            raise DataError(f"{self._name}: {which} again with another time; fetch the file again")
         return rows
 
 
