@@ -102,6 +102,17 @@ def test_gaps_are_a_line_a_span_of_equal_days(read):
     ]
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [([None], "1,200 trades and an unknown number of trades"), ([None, 3], "1,203 trades and an")],
+)
+def test_a_number_that_is_not_known_is_no_zero(read, more, said):
+    ledger = Ledger("werks.db", "p")
+    ledger.found([Gap(B, day(n), "ids", "an outage", missing=m) for n, m in enumerate(more, 1)])
+    ledger.close()
+    assert f"3 days that cannot be had, {said}" in gap_lines()[-1]
+
+
 def test_gaps_say_how_often_they_were_tried(read):
     werks("run", "p.toml", "--quiet")
     assert gap_lines()[1].endswith("the archive has no file of this day (tried 2 times)")

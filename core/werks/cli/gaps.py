@@ -159,15 +159,19 @@ def _sum(found: list[Span]) -> str:
 
 def in_words(found: Iterable[Span]) -> str:
     """Return how much is missing in the gaps that count, by kind; empty if there are none."""
-    amounts: dict[str, int] = {}
+    amounts: dict[str, list[int | None]] = {}
     for span in found:
         if span.counts:
-            amounts[span.gap.kind] = amounts.get(span.gap.kind, 0) + (span.missing or 0)
+            amounts.setdefault(span.gap.kind, []).append(span.missing)
+    return ", ".join(_amount(kind, each) for kind, each in amounts.items())
+
+
+def _amount(kind: str, missing: list[int | None]) -> str:
     words = {"day": "{} that cannot be had", "ids": "{}", "mismatch": "{} unlike the candles"}
-    return ", ".join(
-        words[kind].format(f"{count:,} {_UNITS[kind][count != 1]}")
-        for kind, count in amounts.items()
-    )
+    known = [count for count in missing if count is not None]
+    some = f"{sum(known):,} {_UNITS[kind][sum(known) != 1]}" if known else ""
+    unknown = f"an unknown number of {_UNITS[kind][1]}" if len(known) < len(missing) else ""
+    return words[kind].format(" and ".join(filter(None, (some, unknown))))
 
 
 def one_line(text: str) -> str:
