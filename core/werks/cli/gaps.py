@@ -104,7 +104,7 @@ def spans(gaps: Iterable[Gap], is_named: Callable[[Stream], bool]) -> list[Span]
 
 
 def _same(gap: Gap) -> tuple[Any, ...]:
-    return gap.stream, gap.kind, gap.status, gap.cause, gap.evidence
+    return gap.stream, gap.kind, gap.status, gap.cause, gap.evidence, gap.missing is None
 
 
 def _plain(span: Span) -> dict[str, Any]:
