@@ -1,10 +1,17 @@
 """Live sources against a simulated exchange: archive, REST and websocket of one tape."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from werks import hookimpl
+from werks.components import Stream
+from werks.ledger import Ledger
+from werks.pipeline import load, run
+from werks.pipeline.claim import TakenError
 
 from .stormed import EXCHANGES
 from .storming import GRACE, MIDNIGHT, MINUTE, Trial
@@ -46,6 +53,24 @@ def test_a_clock_that_is_ahead_makes_no_row_late(market, monkeypatch):
     with market.server:
         file = market.file()
         follow(market, file, market.until)
+    check(market, file)
+
+
+def test_a_second_live_run_is_refused_and_the_first_goes_on(market, monkeypatch):
+    """Also where the first one takes longer to read the past than its claim lasts."""
+    monkeypatch.setattr("werks.pipeline.claim._LEASE", 1.0)
+    monkeypatch.setattr("werks.pipeline.claim._RENEWED", 0.2)
+    market = market(MIDNIGHT + 2 * HOUR, MIDNIGHT + 6 * HOUR)
+    with market.server, ThreadPoolExecutor(1) as pool:
+        file = market.file()
+        market.play()
+        first = pool.submit(market.run, file, settle=2.5)
+        with closing(Ledger(str(file.parent / "werks.db"), "storm")) as ledger:
+            while not ledger.live(Stream("sim", market.exchange.symbols[0], "sim.trades")):
+                time.sleep(0.05)
+        with pytest.raises(TakenError, match=r"^sources\.trades is live in another run"):
+            run(load(file), now=market.now())
+        assert first.result().errors == []
     check(market, file)
 
 

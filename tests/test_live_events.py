@@ -11,6 +11,7 @@ from werks.errors import WerksError
 from werks.live import ROOM, Inbox, Manner, Told
 from werks.live.spool import Spool
 from werks.pipeline import Report
+from werks.pipeline.claim import Claims
 from werks.pipeline.connections import Connections
 from werks.pipeline.newcomers import Newcomers
 from werks.pipeline.reloading import Walk
@@ -123,7 +124,7 @@ def test_rows_that_cannot_be_read_back_end_their_symbol_and_no_other(heard, rows
     waiting = newcomer(run)
     waiting.take(came(rows[:100]).batch)
     next(iter(waiting._spool._files)).io.truncate(10)
-    Newcomers(run.graph, Past(DAY), run.report).poll([run.source])
+    Newcomers(run.graph, Past(DAY), run.report, Claims(run.ledger, ())).poll([run.source])
     ((where, error),) = run.report.errors
     assert where == str(run.source.stream(SYMBOL))
     assert isinstance(error, WerksError)
@@ -135,7 +136,7 @@ def test_a_day_that_ends_while_the_past_of_a_symbol_is_read_is_read_before_it_go
     run = heard(lambda _: None)
     newcomer(run)
     past = Past(DAY - timedelta(days=1), DAY)
-    newcomers = Newcomers(run.graph, past, run.report)
+    newcomers = Newcomers(run.graph, past, run.report, Claims(run.ledger, ()))
     newcomers.poll([run.source])
     assert past.asked == [{"trades": [SYMBOL]}]
     assert SYMBOL not in run.source.streams
@@ -149,7 +150,7 @@ def test_a_symbol_that_is_refused_while_its_past_is_read_is_not_called_live(hear
     run, past = heard(lambda _: None), Past(DAY)
     newcomer(run)
     run.report.live[run.source.stream(SYMBOL)].refused = "not listed"
-    Newcomers(run.graph, past, run.report).poll([run.source])
+    Newcomers(run.graph, past, run.report, Claims(run.ledger, ())).poll([run.source])
     assert past.said == []
 
 

@@ -10,6 +10,7 @@ from ..http import Http
 from ..ledger import Ledger
 from ..live import ROOM, Inbox, Replay
 from ..live.spool import Spool
+from .claim import Claims, TakenError
 from .doors import looked_up
 from .graph import Branch, Graph
 from .livesource import LiveSource
@@ -22,6 +23,7 @@ class Ahead:
 
     inbox: Inbox | Replay
     sources: list[LiveSource]
+    claims: Claims
 
 
 def live(graph: Graph, http: Http, replayed: bool) -> list[Branch]:
@@ -41,8 +43,12 @@ def connected(
     inbox: Inbox | Replay,
     stack: ExitStack,
 ) -> Ahead:
-    """Listen to sources, until the end of the stack."""
-    ahead = Ahead(inbox, [])
+    """Listen to sources, until the end of the stack; TakenError if another run does already."""
+    branches = list(branches)
+    heard = () if isinstance(inbox, Replay) else branches  # a recording may be read by many
+    ahead = Ahead(inbox, [], Claims(given[1], heard))
+    ahead.claims.take()
+    stack.callback(ahead.claims.release)
     for branch in branches:
         source = LiveSource(branch, given, stack)
         stack.callback(source.stop)
@@ -65,5 +71,7 @@ def early(given: tuple[Graph, Ledger, Until], http: Http, stack: ExitStack) -> A
     """
     try:
         return heard(given, http, stack)
+    except TakenError:
+        raise
     except WerksError:
         return None

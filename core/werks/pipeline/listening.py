@@ -291,7 +291,7 @@ def go_on(graph: Graph, means: Means, given: tuple[Report, Until], ahead: Ahead 
                 Listening(graph, ledger, (report, by_tape), tapes).run(played.sources)
             ahead = ahead or heard((graph, ledger, until), means.http, stack)
             if ahead.sources:
-                newcomers = Newcomers(graph, Reloading(graph, means, until), report)
+                newcomers = Newcomers(graph, Reloading(graph, means, until), report, ahead.claims)
                 Listening(graph, ledger, given, ahead.inbox, newcomers).run(ahead.sources)
     except KeyboardInterrupt:
         report.stopped = True

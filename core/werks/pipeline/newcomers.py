@@ -5,6 +5,7 @@ from datetime import date
 
 from ..components import Stream
 from ..errors import SinkError
+from .claim import Claims
 from .graph import Graph
 from .livesource import LiveSource
 from .reloading import Reloading, Symbols, in_words
@@ -18,7 +19,8 @@ _READ = "its history is read first"
 class Newcomers:
     """Applies what a pipeline names now to the sources of a run."""
 
-    def __init__(self, graph: Graph, reloading: Reloading, report: Report) -> None:
+    def __init__(self, graph: Graph, reloading: Reloading, report: Report, claims: Claims) -> None:
+        self._claims = claims
         self._reloading, self._report = reloading, report
         self._figures = report.live
         # Sources with an end: what they named when they were read last.
@@ -33,7 +35,11 @@ class Newcomers:
         return self._reloading.busy or any(self._ready.values())
 
     def poll(self, sources: Sequence[LiveSource]) -> None:
-        """Do what is to be done now: symbols leave, or begin, or go live behind their history."""
+        """Do what is to be done now: symbols leave, or begin, or go live behind their history.
+
+        TakenError if another run has taken a source meanwhile.
+        """
+        self._claims.renew()
         named = self._reloading.named()
         if named is not None:
             self._take_up(sources, named)
