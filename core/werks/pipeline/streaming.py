@@ -171,8 +171,7 @@ class Streaming:
             for what in self.lane.poll(now, clock):
                 self._pass(what, out)
             if not self.lane.waits:
-                silent = min(now, heard) - self._late - self.lane.lag
-                quiet = 0 if self.lane.held else silent - self._skew.least
+                quiet = 0 if self.lane.held else self._silent(now, heard)
                 self._advance(max(self.lane.known.last.time, quiet), out)
         except SinkError as error:
             self.stuck = str(error)
@@ -191,8 +190,11 @@ class Streaming:
         """Tell whether `poll` would do nothing: no row has come, and no bar ends in a second."""
         if self._pending or self._holes or self.stuck or not self.lane.idle:
             return False
-        silent = min(now, heard) - self._late - self.lane.lag
-        return silent // _SECOND <= self.advanced // _SECOND
+        return self._silent(now, heard) // _SECOND <= self.advanced // _SECOND
+
+    def _silent(self, now: int, heard: int) -> int:
+        """Return the time before which no row comes any more, as far as silence tells."""
+        return min(now, heard) - self._late - self.lane.lag - self._skew.least
 
     def _lose(self, until: int, out: list[Lost | Turned]) -> None:
         """Tell of the holes before a time, by the days between the last row and that."""
