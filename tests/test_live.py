@@ -45,6 +45,7 @@ def check(market, file):
     market.check(file, f"stop = {stop.isoformat()}")
 
 
+@pytest.mark.long
 def test_a_clock_that_is_ahead_makes_no_row_late(market, monkeypatch):
     """By two times what is waited for in silence: minutes close when their rows have come."""
     monkeypatch.setattr("werks.pipeline.skew._MOST", 2 * HOUR)
@@ -86,6 +87,7 @@ class Broken:
         raise SystemExit(0)
 
 
+@pytest.mark.long
 def test_an_observer_that_fails_stops_no_live_run(market):
     market = market(MIDNIGHT - HOUR // 2, MIDNIGHT + HOUR // 2)
     with market.server:
