@@ -71,23 +71,27 @@ class Ledger:
             )
 
     def _made(self) -> int | None:
-        """Make what is not there; return the version of what was, None if there was nothing."""
-        for attempt in range(_ATTEMPTS):
+        """Make what is not there, again if another run that begins at the same time does so, too.
+
+        Return the version of what was there, None if there was nothing.
+        """
+        for attempt in range(1, _ATTEMPTS):
             try:
-                with self._begun("opened") as db:
-                    META.create_all(db)
-                    version: int | None = db.scalar(sa.select(LEDGER.c.version))
-                    if version is None:
-                        db.execute(LEDGER.insert().values(version=VERSION))
-                    return version
+                return self._opened()
             except WerksError as error:
-                # Another run that begins at the same time makes the same tables.
-                said = str(error.__cause__)
-                is_raced = "exists" in said or isinstance(error.__cause__, sa.exc.IntegrityError)
-                if not is_raced or attempt == _ATTEMPTS - 1:
+                cause = error.__cause__
+                if "exists" not in str(cause) and not isinstance(cause, sa.exc.IntegrityError):
                     raise
-                time.sleep(0.05 * (attempt + 1))
-        raise AssertionError("the last attempt returns or raises")
+                time.sleep(0.05 * attempt)
+        return self._opened()
+
+    def _opened(self) -> int | None:
+        with self._begun("opened") as db:
+            META.create_all(db)
+            version: int | None = db.scalar(sa.select(LEDGER.c.version))
+            if version is None:
+                db.execute(LEDGER.insert().values(version=VERSION))
+            return version
 
     def close(self) -> None:
         """Let go of the database."""

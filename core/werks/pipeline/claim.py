@@ -35,7 +35,7 @@ class Claims:
             while (other := self._taken(source)) is not None:
                 if time.monotonic() > until:
                     self.release()
-                    raise _taken(source, other)
+                    raise _refusal(source, other)
                 time.sleep(0.25)
         self._due = time.monotonic() + _RENEWED
 
@@ -46,7 +46,7 @@ class Claims:
         self._due = time.monotonic() + _RENEWED
         for source in self._all:
             if (other := self._taken(source)) is not None:
-                raise _taken(source, other)
+                raise _refusal(source, other)
 
     def release(self) -> None:
         """Leave them to whoever comes."""
@@ -61,7 +61,7 @@ class Claims:
         return other
 
 
-def _taken(source: Stream, other: str) -> TakenError:
+def _refusal(source: Stream, other: str) -> TakenError:
     host, pid, _ = other.rsplit(":", 2)
     what = f"sources.{source.symbol} is live in another run of this pipeline"
     return TakenError(f"{what}, process {pid} on {host}: let one run at a time")

@@ -211,7 +211,9 @@ class Comparing:
         if progress.late < (_LATE if len(theirs) else _LATE_ALL):
             end = _there(theirs, nanoseconds(question.ours["timestamp"]), end)
         if end < question.end:
-            progress.late += 1
+            # Where others have come meanwhile, it is another one that is late.
+            has_moved = question.day is None and end > question.new
+            progress.late = 1 if has_moved else progress.late + 1
             progress.put_off(clock)
             if question.day is not None or end <= question.new:
                 return

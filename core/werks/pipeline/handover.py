@@ -42,9 +42,8 @@ class Handover:
             if not self._next:
                 self._next, self._cut = connection, max(self._last, int(time.min()))
             self._rows.append(batch)
-        return batch.slice(
-            0, 0
-        )  # what is no newer than the one that counts, or newer than the next
+        # Of one that is older than the one that counts, or newer than the next, nothing goes on.
+        return batch.slice(0, 0)
 
     def poll(self, clock: float) -> list[pa.RecordBatch]:
         """Return the rows that waited, once their connection takes over."""
