@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from werks.archive import ByteStream, blocks, rows, unpack
+from werks.archive import ByteStream, blocks, parse, unpack
 from werks.archive.digits import ROOM, numbers
 from werks.archive.lines import plain
 from werks.errors import WerksError
@@ -185,10 +185,10 @@ def outcome(tmp_path, monkeypatch):
         path.write_bytes(text)
         with monkeypatch.context() as patch, ByteStream(path, "day.csv", ahead=False) as stream:
             patch.setattr(unpack, "CHUNK", 64)
-            patch.setattr(rows, "_SOME", 100)
-            patch.setattr(rows, "_ROWS", 7)
+            patch.setattr(parse, "_SOME", 100)
+            patch.setattr(parse, "_ROWS", 7)
             if not fast:
-                patch.setattr(rows, "plain", lambda *_: None)
+                patch.setattr(parse, "plain", lambda *_: None)
             found = []
             try:
                 for row, each in blocks(stream, "day.csv", KINDS, header):

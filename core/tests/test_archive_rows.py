@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from werks.amounts import limbs
-from werks.archive import ByteStream, blocks, check, stamped
+from werks.archive import Apart, ByteStream, blocks, check, stamped, whole
 from werks.errors import DataError, MessageError
 
 COLUMNS = {"id": pa.int64(), "name": pa.string(), "price": pa.decimal128(38, 4)}
@@ -16,15 +16,28 @@ HEADER = "id,name,price\n"
 ROWS = [(1, "a", Decimal("2.5")), (2, "b", Decimal(3))]
 
 
-@pytest.fixture(params=[True, False], ids=["ahead", "in turn"])
-def opened(tmp_path, request):
+@pytest.fixture(scope="module")
+def process():
+    """A process that reads files; here other threads may be about, which have nothing to do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("werks.archive.apart.may_fork", lambda: True)
+        patch.setattr("werks.archive.apart.cores", lambda: 2)
+        made = Apart(whole)
+        yield made
+        made.close()
+
+
+@pytest.fixture(params=["ahead", "in turn", "apart"])
+def opened(tmp_path, request, process):
     """Return a function that opens text as the file `day.csv`."""
-    streams = []
+    streams, ahead = [], request.param != "in turn"
+    apart = process if request.param == "apart" else None
 
     def stream(text: str | bytes) -> ByteStream:
         path = tmp_path / "file"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        streams.append(ByteStream(path, "day.csv", request.param))
+        assert apart is None or apart.ready()
+        streams.append(ByteStream(path, "day.csv", ahead, apart))
         return streams[-1]
 
     yield stream

@@ -227,6 +227,7 @@ def test_closing_stops_the_thread_wherever_it_is(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(bytes(CHUNK * DEPTH * 3))
     with ByteStream(path, "day.csv") as stream:
+        stream.read(1)
         assert len(unpackers()) == 1
         assert len(stream.read(10)) == 10
     assert unpackers() == []

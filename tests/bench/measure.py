@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tree import Peak
+
 MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What one process cost: seconds on the clock, seconds of processor, bytes at the most."""
+    """What a process and its children cost: seconds by the clock, of processor, bytes at most."""
 
     wall: float
     cpu: float
@@ -59,10 +61,12 @@ def spend(command: Sequence[str], env: Mapping[str, str]) -> Spent:
     )
     assert process.stdout
     assert process.stderr
+    peak = Peak(process.pid)
     # Both are read to their ends by turns: nothing that runs here prints more than a pipe holds.
     output, errors = process.stdout.read().decode(), process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
+    together = peak.end()
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     process.stderr.close()
@@ -71,7 +75,7 @@ def spend(command: Sequence[str], env: Mapping[str, str]) -> Spent:
         raise subprocess.CalledProcessError(process.returncode, command)
     cpu = usage.ru_utime + usage.ru_stime
     kilobytes = 1 if sys.platform == "darwin" else 1024
-    return Spent(wall, cpu, usage.ru_maxrss * kilobytes, output)
+    return Spent(wall, cpu, max(usage.ru_maxrss * kilobytes, together), output)
 
 
 def interleaved(

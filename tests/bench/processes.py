@@ -39,7 +39,7 @@ def run(place: Place, rows: int, rounds: int) -> None:
         interleaved(made, rounds, environment(place.compiled))
     place.clean()
     show(
-        f"two symbols of {rows:,} trades (memory: the largest process)",
+        f"two symbols of {rows:,} trades (memory: of all processes)",
         COSTS,
         [costs(each) for each in made],
     )

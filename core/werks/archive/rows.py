@@ -1,6 +1,5 @@
 """A stream of comma-separated text as blocks of typed columns, with errors that name the row."""
 
-import contextlib
 import csv
 import io
 import re
@@ -11,27 +10,13 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv as pacsv
 
 from ..amounts import ints
 from ..errors import DataError, MessageError
 from ..schema import times
 from ..wire import FIRST_TIME, LAST_TIME
-from .ahead import Ahead
-from .digits import ROOM
-from .lines import plain
+from .parse import reading
 
-# What pyarrow reads at once.
-_BYTES = 1 << 19
-# What a block has at least (the last one may have fewer): smaller ones cost the transforms more,
-# larger ones take more memory.
-_ROWS = 7 << 13
-# How many rows are parsed at once: few enough to stay in the processor's caches.
-_BLOCK = 1 << 14
-# How many bytes of plain lines tell what a block has, and the most that is read at once.
-_SOME, _MOST = 1 << 19, 1 << 23
-# How many batches are parsed ahead of what the plugin and the transforms make of them.
-_DEPTH = 1
 # What the CSV reader takes for a number; Python's own would take 1_000 and other scripts' digits.
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*-?\d+\s*", re.ASCII)
@@ -57,10 +42,10 @@ def blocks(
     names = list(header) if header is not None else _names(stream, name, columns)
     wanted = dict(columns) | {k: v for k, v in (optional or {}).items() if k in names}
     row = 1 + (header is None)
-    with _ahead(stream, _read(stream, names, header is None, wanted)) as reading:
+    with reading(stream, names, header is None, wanted) as batches:
         while True:
             try:
-                block = next(reading)
+                block = next(batches)
             except StopIteration:
                 return
             except pa.ArrowInvalid as error:
@@ -72,19 +57,6 @@ def blocks(
                     raise DataError(f"{name}: row {row + bad}: {column} is empty; {_ADVICE}")
             yield row, block
             row += block.num_rows
-
-
-@contextlib.contextmanager
-def _ahead(stream: Any, batches: Iterator[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
-    """Give batches, read in a thread of their own if the stream is unpacked in one."""
-    if not stream.ahead:
-        yield batches
-        return
-    ahead = Ahead(batches, _DEPTH)
-    try:
-        yield ahead
-    finally:
-        ahead.stop()
 
 
 def check(good: npt.NDArray[np.bool_], name: str, row: int, say: Callable[[int], str]) -> None:
@@ -126,72 +98,6 @@ def _names(stream: Any, name: str, columns: Mapping[str, pa.DataType]) -> list[s
             f" {_ADVICE}, or update the plugin"
         )
     return names
-
-
-def _read(
-    stream: Any, names: Sequence[str], header: bool, wanted: Mapping[str, pa.DataType]
-) -> Iterator[pa.RecordBatch]:
-    """Yield the rows in batches of at least `_ROWS`, the last one excepted."""
-    pending: list[pa.RecordBatch] = []
-    rows = 0
-    for batch in _batches(stream, names, header, wanted):
-        pending.append(batch)
-        rows += batch.num_rows
-        if rows >= _ROWS:
-            yield _joined(pending)
-            pending, rows = [], 0
-    if rows:
-        yield _joined(pending)
-
-
-def _batches(
-    stream: Any, names: Sequence[str], header: bool, wanted: Mapping[str, pa.DataType]
-) -> Iterator[pa.RecordBatch]:
-    if header:
-        stream.skip_line()
-    begun, size = header, _size(stream)
-    while len(text := stream.lines(size, ROOM)) > 2 * ROOM:
-        batch = plain(text, names, wanted)
-        if batch is None:
-            # An empty line before, which is skipped: what follows is not the beginning of a file.
-            stream.unread(b"\n" * begun + text[ROOM:-ROOM])
-            yield from _other(stream, names, int(begun), wanted)
-            return
-        begun, text = True, b""  # which is not needed while the batch is worked on
-        yield batch
-
-
-def _size(stream: Any) -> int:
-    """Return how many bytes at once make a block, but for a few rows more, by the first lines."""
-    lines: bytes = stream.lines(_SOME, 0)
-    stream.unread(lines)
-    return min(_MOST, (_BLOCK + _BLOCK // 16) * len(lines) // max(1, lines.count(b"\n")))
-
-
-def _other(
-    stream: Any, names: Sequence[str], skip: int, wanted: Mapping[str, pa.DataType]
-) -> Iterator[pa.RecordBatch]:
-    """Yield what is left of a stream, read by pyarrow."""
-    options = pacsv.ReadOptions(
-        block_size=_BYTES,
-        column_names=list(names),
-        skip_rows=skip,
-        use_threads=stream.ahead,
-    )
-    types = pacsv.ConvertOptions(
-        column_types=dict(wanted), include_columns=list(wanted), null_values=[""]
-    )
-    try:
-        reader = pacsv.open_csv(stream, options, pacsv.ParseOptions(), types)
-    except pa.ArrowInvalid as error:
-        if "Empty CSV file" in str(error):  # nothing but empty lines
-            return
-        raise
-    yield from reader
-
-
-def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _explain(

@@ -1,7 +1,7 @@
 """A compressed file as a stream of bytes, unpacked ahead in a thread of its own.
 
 isal unpacks three times as fast as zlib; while it works, the consumer parses (both let go of the
-interpreter's lock).
+interpreter's lock). Rows of large files are unpacked and parsed in a process of their own: `apart`.
 """
 
 import zipfile
@@ -14,6 +14,7 @@ from isal import igzip, isal_zlib
 
 from ..errors import DataError, MessageError, MissingError, WerksError
 from .ahead import Ahead
+from .apart import Apart
 
 CHUNK = 1 << 19
 # Deep enough that the thread does not starve while the consumer works on a whole batch.
@@ -35,25 +36,28 @@ class ByteStream:
     """The bytes of a file, unpacked; reads like a binary file and can be opened anew.
 
     `name` is what errors call the file; behind a # it says which one of a zip is meant. With
-    `ahead=False` all work is done in the caller's thread.
+    `ahead=False` all work is done in the caller's thread. `apart` is a process that may read the
+    file's rows instead; it is there until bytes are taken from the stream.
     """
 
-    def __init__(self, path: Path, name: str, ahead: bool = True) -> None:
+    def __init__(
+        self, path: Path, name: str, ahead: bool = True, apart: Apart | None = None
+    ) -> None:
         self.name = name
+        self.path = path
         self.ahead = ahead
+        self.apart = apart
         self.closed = False
-        self._path = path
         self._buffer = b""
         self._tail = b""
         self._error: WerksError | None = None
         _keep_memory()
-        chunks = _chunks(path, name)
-        self._ahead = Ahead(chunks, DEPTH) if ahead else None
-        self._chunks = iter(self._ahead or chunks)
+        self._chunks: Iterator[bytes] = _chunks(path, name)
+        self._ahead: Ahead[bytes] | None = None
 
     def reopen(self) -> "ByteStream":
         """Return a second stream over the same file, from its beginning."""
-        return ByteStream(self._path, self.name, ahead=False)
+        return ByteStream(self.path, self.name, ahead=False)
 
     def first_line(self) -> bytes:
         """Return the first line without taking it from the stream; empty for an empty file."""
@@ -70,6 +74,7 @@ class ByteStream:
 
     def skip_line(self) -> None:
         """Take the first line from the stream."""
+        self._begin()
         self.first_line()
         self._buffer = self._buffer.partition(b"\n")[2]
 
@@ -90,7 +95,15 @@ class ByteStream:
         """Put bytes back that were read last."""
         self._buffer = data + self._buffer
 
+    def _begin(self) -> None:
+        """Take note that bytes are taken here: from now on they are unpacked ahead."""
+        self.apart = None
+        if self.ahead and self._ahead is None and not self.closed:
+            self._ahead = Ahead(self._chunks, DEPTH)
+            self._chunks = iter(self._ahead)
+
     def _parts(self, size: int) -> list[bytes]:
+        self._begin()
         parts, have = [self._buffer], len(self._buffer)
         while size < 0 or have < size:
             more = self._chunk()

@@ -3,13 +3,13 @@
 import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import Any
 
 import attrs
 
+from ..forking import may_fork
 from ..hookspecs import hookimpl
 
 
@@ -20,9 +20,7 @@ class Processes:
     def executor(self, workers: int) -> Executor:
         """Return a pool of processes, started already."""
         count = workers or os.cpu_count() or 1
-        # Forking is quick, but safe only while this process has no other thread.
-        fork = threading.active_count() == 1 and "fork" in multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if fork else "spawn")
+        context = multiprocessing.get_context("fork" if may_fork() else "spawn")
         pool = _Pool(count, mp_context=context, initializer=_quiet)
         pool.submit(os.getpid).result()
         return pool

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from ..archive import ByteStream, fetched
+from ..archive import Apart, ByteStream, fetched
 from ..checked import Checked, Fault
 from ..components import File
 from ..errors import DataError, MessageError
@@ -20,6 +20,8 @@ from .task import Done, Task, midnight
 
 # How much earlier REST is asked, so that the last trade of the window before may be seen.
 _LEAD = 60 * 10**9
+# Files of fewer bytes are read as soon by a thread as by a process apart.
+_SMALL = 1 << 20
 Batches = Iterator[pa.RecordBatch]
 _FETCH = "fetch the file again"
 _OUTSIDE = "lies outside of the file's days: a file of another day, or a time in another unit"
@@ -38,8 +40,8 @@ class Rows(Protocol):
 
 
 @contextmanager
-def opened(task: Task, http: Http) -> Iterator[Rows]:
-    """Give the rows of a task."""
+def opened(task: Task, http: Http, apart: Apart | None = None) -> Iterator[Rows]:
+    """Give the rows of a task; those of large files by a process apart, if there is one."""
     if task.via == "rest":
         yield _Rest(task, http)
     elif task.via == "snapshot":
@@ -48,18 +50,20 @@ def opened(task: Task, http: Http) -> Iterator[Rows]:
         content = getattr(task.door, "content", None)
         own = content if not task.file.url.startswith(("http:", "https:")) else None
         with fetched(task.file, http, task.cache, own) as path:
-            yield _Archive(task, path)
+            yield _Archive(task, path, apart if task.read_ahead else None)
 
 
 class _Archive:
-    def __init__(self, task: Task, path: Path) -> None:
-        self._task, self._path = task, path
+    def __init__(self, task: Task, path: Path, apart: Apart | None) -> None:
+        self._task, self._path, self._apart = task, path, apart
 
     @contextmanager
     def batches(self) -> Iterator[Batches]:
-        task = self._task
+        task, apart = self._task, self._apart
+        if apart and (self._path.stat().st_size < _SMALL or not apart.ready()):
+            apart = None
         with (
-            ByteStream(self._path, task.file.url, task.read_ahead) as stream,
+            ByteStream(self._path, task.file.url, task.read_ahead, apart) as stream,
             closing(self._checked(stream)) as checked,
         ):
             yield checked

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ..archive import Apart, whole
 from ..config import Config, read
 from ..errors import FOREIGN, ConfigError, PluginError, WerksError, foreign
 from ..http import Http
@@ -51,7 +52,9 @@ def run(
             with Http(settings.tries, quarantine=settings.quarantine) as http, ExitStack() as stack:
                 hooks = graph.config.plugins.events
                 hooks.begin()
-                means = Means(ledger, http, executor, hooks, progress)
+                apart = Apart(whole)
+                stack.callback(apart.close)
+                means = Means(ledger, http, executor, hooks, progress, apart)
                 live, ahead = again is None and graph.is_live, None
                 if live:
                     from .ahead import early  # only now: websockets cost time to import

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from ..archive import Apart
 from ..components import Stream, Window
 from ..errors import DataError, ExchangeError, MissingError, UnavailableError, WerksError
 from ..executors.inline import Inline
@@ -33,13 +34,17 @@ _PAUSE, _LONGEST = 2.0, 60.0
 
 @attrs.frozen
 class Means:
-    """What a walk is done with; `hooks` are told of it, `progress` of rows as they are read."""
+    """What a walk is done with; `hooks` are told of it, `progress` of rows as they are read.
+
+    `apart` may read large files.
+    """
 
     ledger: Ledger
     http: Http
     executor: Executor
     hooks: Any
     progress: Progress | None = None
+    apart: Apart | None = None
 
 
 def walk(graph: Graph, means: Means, now: datetime, again: Again | None = None) -> Report:
@@ -79,7 +84,9 @@ class _Walk:
         self._turns = in_turn(plan)
         self._running: dict[Future[Outcome], tuple[int, Turn, Task]] = {}
         self._owner = owner()
-        self._here = functools.partial(perform, http=means.http, progress=means.progress)
+        self._here = functools.partial(
+            perform, http=means.http, progress=means.progress, apart=means.apart
+        )
 
     def run(self) -> Report:
         self._hooks.werks_run_started(plan=self._plan)

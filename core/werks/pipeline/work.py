@@ -15,6 +15,7 @@ from pathlib import Path
 import attrs
 import pyarrow as pa
 
+from ..archive import Apart
 from ..components import Stream
 from ..errors import FOREIGN, DataError, WerksError, foreign
 from ..http import Http
@@ -36,13 +37,15 @@ class Outcome:
     seconds: float
 
 
-def perform(task: Task, http: Http, progress: Progress | None = None) -> Outcome:
-    """Run a task; its errors are part of the outcome."""
+def perform(
+    task: Task, http: Http, progress: Progress | None = None, apart: Apart | None = None
+) -> Outcome:
+    """Run a task; its errors are part of the outcome. `apart` may read large files for it."""
     began = time.perf_counter()
     done: list[Done] = []
     error: WerksError | None = None
     try:
-        with opened(task, http) as rows:
+        with opened(task, http, apart) as rows:
             _Reading(task, rows, progress or _quiet, done).run()
     except WerksError as failure:
         error = failure
