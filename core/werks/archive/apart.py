@@ -17,7 +17,7 @@ import attrs
 import pyarrow as pa
 
 from ..errors import WerksError, foreign
-from ..forking import may_fork
+from ..forking import fork, may_fork
 
 Batches = Iterator[pa.RecordBatch]
 Make = Callable[[Any], Batches]
@@ -36,7 +36,7 @@ class _Child:
 
 
 class Apart:
-    """A process beside this one, forked when it is first needed, that makes batches by `make`."""
+    """A process beside this one that makes batches by `make`, once it is asked to be ready."""
 
     def __init__(self, make: Make) -> None:
         self._make = make
@@ -44,7 +44,7 @@ class Apart:
         self._busy = False
 
     def ready(self) -> bool:
-        """Tell whether the process can be asked for something; it is forked if it may be."""
+        """Tell whether the process can be asked for something; it is forked if it is not there."""
         if self._child is None and cores() > 1 and may_fork():
             self._child = _forked(self._make)
         return self._child is not None and not self._busy
@@ -106,7 +106,7 @@ def _forked(make: Make) -> _Child:
     # Until the process has its own way with signals, none may raise there what this one expects.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             _live(make, (asked, given), (requests, answers), before)
     finally:

@@ -1,7 +1,7 @@
 """Run a pipeline: its past first, then what goes on for ever."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,15 +45,18 @@ def run(
     for node in graph.config.of("observer"):
         if not graph.config.plugins.manager.is_registered(node.component):
             graph.config.plugins.manager.register(node.component, f"observers.{node.name}")
-    # A pool starts before threads and databases exist here, so that it may fork.
-    with _executor(graph.config).executor(settings.workers) as executor:
+    # Processes start before threads and databases exist here, so that they may be forked.
+    with (
+        _executor(graph.config).executor(settings.workers) as executor,
+        closing(Apart(whole)) as apart,
+    ):
+        if getattr(executor, "here", False) and _reads_files(graph):
+            apart.ready()
         ledger = Ledger(settings.state, settings.name)
         try:
             with Http(settings.tries, quarantine=settings.quarantine) as http, ExitStack() as stack:
                 hooks = graph.config.plugins.events
                 hooks.begin()
-                apart = Apart(whole)
-                stack.callback(apart.close)
                 means = Means(ledger, http, executor, hooks, progress, apart)
                 live, ahead = again is None and graph.is_live, None
                 if live:
@@ -66,6 +69,7 @@ def run(
                     _send_due(graph, report)
                 if live and not report.stopped:
                     _catch_up(graph, means, (now, began), (report, until))
+                    apart.close()
                     go_on(graph, means, (report, until), ahead)
                 report.errors += hooks.taken()
                 hooks.werks_run_ended(report=report)
@@ -73,6 +77,12 @@ def run(
                 return report
         finally:
             ledger.close()
+
+
+def _reads_files(graph: Graph) -> bool:
+    """Tell whether there may be files to be read."""
+    doors = [branch.source.doors for branch in graph.branches]
+    return graph.config.settings.read_ahead and any("archive" in each for each in doors)
 
 
 def _send_due(graph: Graph, report: Report) -> None:
