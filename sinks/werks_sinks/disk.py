@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from werks.errors import SinkError
+from werks.processes import lives
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full; make room and run again",
@@ -150,13 +151,7 @@ class Aside:
 def _lives(name: str) -> bool:
     """Tell whether the process that a hidden file is named after is there, on this machine."""
     process = name.rsplit(".", 2)[1].partition("-")[0]
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
+    return process.isdecimal() and lives(int(process))
 
 
 def _sweep(target: Path) -> None:

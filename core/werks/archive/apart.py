@@ -17,7 +17,7 @@ import attrs
 import pyarrow as pa
 
 from ..errors import WerksError, foreign
-from ..forking import fork, may_fork
+from ..processes import fork, may_fork
 
 Batches = Iterator[pa.RecordBatch]
 Make = Callable[[Any], Batches]

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from ..forking import may_fork
 from ..hookspecs import hookimpl
+from ..processes import may_fork
 
 
 @attrs.frozen

@@ -4,6 +4,8 @@ import os
 import socket
 import uuid
 
+from ..processes import lives
+
 # A window is another run's for so many seconds; that of a process that has died is free at once.
 LEASE = 3600.0
 
@@ -16,12 +18,4 @@ def owner() -> str:
 def dead(name: str) -> bool:
     """Tell whether the process that took a lease is known to be gone: it ran on this host."""
     host, pid, _ = name.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's
-        return False
-    return False
+    return host == socket.gethostname() and not lives(int(pid))

@@ -1,10 +1,11 @@
-"""Whether this process may fork, and how it does."""
+"""This process and others on this machine: whether it may fork, and whether they live."""
 
 import multiprocessing
 import os
 import sys
 import threading
 import warnings
+from pathlib import Path
 
 
 def may_fork() -> bool:
@@ -24,3 +25,18 @@ def fork() -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
+
+
+def lives(pid: int) -> bool:
+    """Tell whether there is such a process; one that has ended and waits to be noticed is none."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has just gone, or this is no Linux
+        return not Path("/proc/self/stat").exists()
+    return state not in ("Z", "X")
