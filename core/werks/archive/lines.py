@@ -131,11 +131,12 @@ def _strings(offsets: npt.NDArray[np.int32], letters: Any) -> pa.Array:
 def _words(field: Field) -> pa.Array | None:
     """Return a column of few words; those of up to 8 bytes are compared as integers."""
     lengths = field.lengths
-    if int(lengths.max()) > _SHORT:
+    longest = int(lengths.max())
+    if longest > _SHORT:
         texts = _text(field)
         return None if texts is None else texts.dictionary_encode()
     # What is not the word's own is filled with what no ASCII is, so that its length counts too.
-    filled = _FILLED.take(lengths)
+    filled = _FILLED[longest] if int(lengths.min()) == longest else _FILLED.take(lengths)
     keys = _windows(field, _SHORT).view("<u8") | filled
     if ((keys ^ filled) & _HIGHS).any():
         return None
