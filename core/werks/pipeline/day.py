@@ -12,6 +12,7 @@ from ..errors import SinkError
 from ..proof import Digest
 from ..schema import nanoseconds
 from ..transforms.join import Values
+from .bundles import Bundles
 from .flow import Flow, Rows
 from .mark import entry, mark
 from .tally import Tally
@@ -24,12 +25,16 @@ Before = tuple[bool, int | None]
 
 @attrs.frozen
 class Given:
-    """What a window begins with: the sinks, what nodes carry into it, what stands beside rows."""
+    """What a window begins with: the sinks, what nodes carry into it, what stands beside rows.
+
+    Sinks and proofs get so many rows of a node at once, but for the last ones.
+    """
 
     writers: Mapping[str, Writer]
     states: Mapping[str, State]
     verify: bool
     beside: Mapping[str, pa.RecordBatch | Values]
+    at_once: int = 0
 
 
 class Day:
@@ -45,6 +50,7 @@ class Day:
         schema, contiguous = task.schemas[task.source], task.door.continuity == "contiguous"
         self.tally = Tally(task.file.url, schema, contiguous, given.verify)
         self.digests = {node: Digest(task.schemas[node]) for node in day.targets}
+        self._bundles = Bundles(given.at_once)
         self._open = dict.fromkeys(day.targets, 0)
         self._began: Mapping[str, str] = {}
         self._closed: dict[str, Receipt] = {}
@@ -73,7 +79,7 @@ class Day:
 
     def cut(self) -> None:
         """Take note that rows are missing here."""
-        self._write(self.window, self.flow.cut(), self.digests)
+        self._write(self.flow.cut())
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take rows; those behind the window's end are left out."""
@@ -94,23 +100,26 @@ class Day:
 
     def advance(self, time: int) -> bool:
         """Take note that all rows before a time have been taken; tell whether that ended any."""
-        rows = self.flow.advance(min(time, self.task.until))
-        return self._write(self.window, rows, self.digests)
+        return self._write(self.flow.advance(min(time, self.task.until)))
 
     def _push(self, batch: pa.RecordBatch) -> None:
-        self._write(self.window, self.flow.push(batch), self.digests)
+        self._write(self.flow.push(batch))
 
-    def _write(self, window: Window, rows: Iterable[Rows], digests: Mapping[str, Digest]) -> bool:
-        """Give rows to the sinks; tell whether there were any."""
+    def _write(self, rows: Iterable[Rows]) -> bool:
+        """Give rows to the sinks once there are enough of them; tell whether there were any."""
         found = False
         for node, batch in rows:
             found = True
-            for sink in self.task.targets.get(node, ()):
-                self._writers[sink].write(window, node, batch)
-            if node in digests:
-                digests[node].add(batch)
+            if node in self.digests:
+                self._give(self.window, self._bundles.add(node, batch), self.digests)
                 self.fresh = True
         return found
+
+    def _give(self, window: Window, rows: Iterable[Rows], digests: Mapping[str, Digest]) -> None:
+        for node, batch in rows:
+            for sink in self.task.targets[node]:
+                self._writers[sink].write(window, node, batch)
+            digests[node].add(batch)
 
     def append(self) -> dict[str, Receipt]:
         """Close a segment: what came since the last one is durable in every sink.
@@ -135,6 +144,7 @@ class Day:
         After a SinkError it may be asked again: sinks that have closed are left alone then.
         """
         self.advance(self.task.until)
+        self._give(self.window, self._bundles.rest(), self.digests)
         if self.flow.waits:
             raise SinkError(f"the bars of {self.task.day} wait for what stands beside them")
         states = self.flow.states()
@@ -159,7 +169,8 @@ class Day:
         """Commit what is still open, apart; it goes first, as no mark speaks of it."""
         window = Window(self._stream.exchange, self._stream.symbol, None)
         digests = {node: Digest(self._of.schemas[node]) for node in self.digests}
-        self._write(window, self.flow.flush(), digests)
+        rows = ((node, batch) for node, batch in self.flow.flush() if node in digests)
+        self._give(window, rows, digests)
         proofs = {node: digest.proof() for node, digest in digests.items()}
         self._open = {node: proof.rows for node, proof in proofs.items()}
         for name, nodes in self.sinks.items():

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from ..components import State, Stream, Writer
 from ..schema import nanoseconds
+from .bundles import ENOUGH
 from .day import Day, Given, Known
 from .task import DAY, Done, StreamTask, Task, midnight
 
@@ -66,7 +67,7 @@ class Windows:
 
     def _begin(self) -> None:
         day = self._left.pop(0)
-        given = Given(self._writers, self._states, self._verify, self._beside)
+        given = Given(self._writers, self._states, self._verify, self._beside, ENOUGH)
         self._day = Day(self._task, self._stream, day, given)
         before = (self._cut, None if self._cut else self._last_id)
         self._day.follow(self._task.prints.began(self._states, before), before)
