@@ -153,7 +153,10 @@ with made.made(%s, pa.schema({"n": pa.int64()})) as given:
 """
 
 
-@pytest.mark.parametrize("busy", [True, False], ids=["at work", "idle"])
+@pytest.mark.parametrize(
+    "busy",
+    [pytest.param(True, id="at work"), pytest.param(False, id="idle", marks=pytest.mark.long)],
+)
 def test_it_does_not_outlive_a_parent_that_is_killed(busy):
     code = _PARENT % (busy, busy)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:

@@ -261,6 +261,7 @@ def test_status_is_data_too(read):
         "rows": 3000,
         "doors": {"archive": 3},
         "verified": {"equal": 1, "different": 1, "unknown": 1},
+        "live": {},
         "gaps": 5,
         "days": {"waiting": 1, "verified": 1, "mismatch": 1, "missing": 3, "gap": 1},
         "spans": [

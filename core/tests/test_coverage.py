@@ -6,10 +6,13 @@ from pathlib import Path
 import attrs
 import pytest
 
+from werks.cli.calendar.totals import Totals
 from werks.components import Stream
 from werks.config import Config, read
 from werks.ledger import Difference, Gap, Ledger, WindowRecord
 from werks.pipeline.coverage import MARKS, coverage, ledger_of, named
+from werks.pipeline.place import Place
+from werks.pipeline.streaming import Mark
 
 SHOP = Path(__file__).with_name("shop.py")
 NOW = datetime(2024, 5, 10, 12, tzinfo=UTC)
@@ -132,6 +135,23 @@ def test_a_day_is_read_in_part_until_all_that_is_wanted_of_it_is_read(config, le
     ledger.done(record(5, until=six), {}, {})
     assert marks(config(stop="stop = 2024-05-05T06:00:00Z"), ledger)[5] == "unverified"
     assert marks(config(stop="stop = 2024-05-05T07:00:00Z"), ledger)[5] == "part"
+
+
+def test_a_day_that_is_live_is_there_in_part_until_it_is_done(config, ledger):
+    noon = (day(4) - date(1970, 1, 1)).days * DAY + DAY // 2
+    ledger.go_on({A: Mark(day(4), Place(noon), {}, {}, {}, {}, {}).text()})
+    (found,) = coverage(config(), ledger, NOW)
+    assert [each.mark for each in found.days] == ["waiting"] * 3 + ["part"]
+    assert [each.live for each in found.days] == [None, None, None, noon]
+    assert found.untouched == 3
+    assert "live: 2024-05-04 up to 12:00:00 UTC" in Totals.of(found).words()
+    assert Totals.of(found).plain()["live"] == {"2024-05-04": "12:00:00 UTC"}
+    ledger.found([Gap(A, day(4), "ids", "left out")])
+    assert marks(config(), ledger)[4] == "gap"
+    ledger.done(record(4), {}, {})
+    (found,) = coverage(config(), ledger, NOW)
+    assert found.days[-1].live is None
+    assert "live" not in " ".join(Totals.of(found).words())
 
 
 def test_days_outside_of_what_is_wanted_are_shown_as_they_are(config, ledger):

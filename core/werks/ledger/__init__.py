@@ -244,6 +244,10 @@ class Ledger:
         rows = list(self._all(LIVE, *do.of(LIVE, stream)))
         return str(rows[0].mark) if rows else None
 
+    def lives(self) -> dict[Stream, str]:
+        """Return the marks of all live windows."""
+        return {do.stream_of(row): str(row.mark) for row in self._all(LIVE)}
+
     def go_on(self, marks: Mapping[Stream, str | None]) -> None:
         """Write the marks of live windows, all or nothing; None takes one away."""
         rows = [self._key(stream) | {"mark": mark} for stream, mark in marks.items()]

@@ -15,6 +15,7 @@ from ..config import Config, SourceNode, is_pattern
 from ..ledger import COUNTED, Gap, Ledger, WindowRecord
 from .doors import end_of
 from .plan import nanoseconds
+from .streaming import Mark as LiveMark
 from .task import DAY, midnight
 
 _ONE = timedelta(days=1)
@@ -23,7 +24,7 @@ Mark = Literal["verified", "unverified", "part", "mismatch", "gap", "missing", "
 MARKS: Mapping[Mark, str] = {
     "verified": "equal to the exchange's candles",
     "unverified": "read, not compared with candles",
-    "part": "read in part, the rest waits",
+    "part": "read in part, or live: the rest waits",
     "mismatch": "minutes differ from the exchange's candles",
     "gap": "read, but trades are missing",
     "missing": "cannot be had",
@@ -33,12 +34,16 @@ MARKS: Mapping[Mark, str] = {
 
 @attrs.frozen
 class CoveredDay:
-    """What there is of a day, and what the ledger says of it."""
+    """What there is of a day, and what the ledger says of it.
+
+    `live` is the time in ns up to which it is kept by a run that is live, or was.
+    """
 
     day: date
     mark: Mark
     window: WindowRecord | None = None
     gaps: tuple[Gap, ...] = ()
+    live: int | None = None
 
 
 @attrs.frozen
@@ -70,7 +75,7 @@ class Coverage:
     @property
     def untouched(self) -> int:
         """How many days wait before the first one that the ledger knows; all if it knows none."""
-        known = (n for n, each in enumerate(self.days) if each.window or each.gaps)
+        known = (n for n, each in enumerate(self.days) if each.window or each.gaps or each.live)
         return next(known, len(self.days))
 
 
@@ -95,17 +100,25 @@ def coverage(config: Config, ledger: Ledger | None, now: datetime) -> list[Cover
     ledger nothing has been read.
     """
     read, gaps = _by_stream(ledger)
+    live = _live(ledger)
     wanted: dict[Stream, dict[date, int]] = {}
     for source in config.sources.values():
         days = _wanted(source, now)
-        for stream in _streams(source, [*read, *gaps]):
+        for stream in _streams(source, [*read, *gaps, *live]):
             wanted.setdefault(stream, {}).update(days)
-    left = sorted({*read, *gaps} - set(wanted), key=_name)
+    left = sorted({*read, *gaps, *live} - set(wanted), key=_name)
     return [
         Coverage(
             stream,
             stream in wanted,
-            tuple(_days(wanted.get(stream, {}), read.get(stream, {}), gaps.get(stream, {}))),
+            tuple(
+                _days(
+                    wanted.get(stream, {}),
+                    read.get(stream, {}),
+                    gaps.get(stream, {}),
+                    live.get(stream, {}),
+                )
+            ),
         )
         for stream in [*wanted, *left]
     ]
@@ -130,6 +143,13 @@ def _by_stream(
     for gap in ledger.gaps(every=True) if ledger is not None else []:
         gaps.setdefault(gap.stream, {}).setdefault(gap.day, []).append(gap)
     return read, gaps
+
+
+def _live(ledger: Ledger | None) -> dict[Stream, dict[date, int]]:
+    """Return how far the live window of each stream is kept, in ns."""
+    marks = ledger.lives() if ledger is not None else {}
+    found = ((stream, LiveMark.of(text)) for stream, text in marks.items())
+    return {stream: {mark.day: mark.place.time} for stream, mark in found}
 
 
 def _streams(source: SourceNode, known: Iterable[Stream]) -> list[Stream]:
@@ -159,17 +179,21 @@ def _days(
     wanted: Mapping[date, int],
     read: Mapping[date, WindowRecord],
     gaps: Mapping[date, Sequence[Gap]],
+    live: Mapping[date, int],
 ) -> Iterator[CoveredDay]:
-    for day in sorted({*wanted, *read, *gaps}):
+    for day in sorted({*wanted, *read, *gaps, *live}):
         window, mine = read.get(day), tuple(gaps.get(day, ()))
+        now = live.get(day) if window is None else None
         until = wanted.get(day, midnight(day) + DAY)
-        yield CoveredDay(day, _mark(window, mine, until), window, mine)
+        yield CoveredDay(day, _mark(window, mine, until, now), window, mine, now)
 
 
-def _mark(window: WindowRecord | None, gaps: Sequence[Gap], until: int) -> Mark:
+def _mark(window: WindowRecord | None, gaps: Sequence[Gap], until: int, live: int | None) -> Mark:
+    counted = {gap.kind for gap in gaps if gap.status in COUNTED}
+    if window is None and live is not None:
+        return "gap" if counted else "part"
     if window is None:
         return "missing" if any(gap.status != "repaired" for gap in gaps) else "waiting"
-    counted = {gap.kind for gap in gaps if gap.status in COUNTED}
     if counted & {"day", "ids"}:
         return "gap"
     if window.verified is False or "mismatch" in counted:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from html import escape
 from itertools import groupby
 
-from werks.cli.calendar.totals import DOORS
+from werks.cli.calendar.totals import DOORS, clock
 from werks.cli.gaps import one_line
 from werks.ledger import Gap, WindowRecord
 from werks.pipeline.coverage import CoveredDay, Mark
@@ -81,6 +81,8 @@ def _title(each: CoveredDay) -> str:
     lines = [f"{each.day:%a} {each.day}: {each.mark}"]
     if each.window is not None:
         lines += _read(each.window)
+    if each.live is not None:
+        lines.append(f"live, kept up to {clock(each.live)}")
     lines += [_gap(gap) for gap in each.gaps]
     return "\n".join(one_line(line) for line in lines)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -54,6 +54,11 @@ class Totals:
         untouched = self.covered.untouched
         return self.covered.days[untouched if untouched > _MOST_UNTOUCHED else 0 :]
 
+    @property
+    def _live(self) -> Sequence[tuple[date, int]]:
+        """The day that is kept live, and up to which time in ns."""
+        return [(each.day, each.live) for each in self.covered.days if each.live is not None]
+
     def words(self) -> list[str]:
         """Return what there is, line by line."""
         lines = []
@@ -65,6 +70,8 @@ class Totals:
             doors = ", ".join(f"{n:,} {DOORS.get(door, door)}" for door, n in self.doors.items())
             of = f"{self.rows:,} row{'' if self.rows == 1 else 's'} of {days(self.windows)}"
             lines.append(f"{of}, {span(self.first, self.last)}: {doors}")
+        for day, time in self._live:
+            lines.append(f"live: {day} up to {clock(time)}")
         if self.results.keys() - {"unknown"}:
             results = (r for r in RESULTS if self.results[r])
             compared = ", ".join(f"{days(self.results[r])} {r}" for r in results)
@@ -84,6 +91,7 @@ class Totals:
             "rows": self.rows,
             "doors": dict(self.doors),
             "verified": {result: self.results[result] for result in RESULTS},
+            "live": {str(day): clock(time) for day, time in self._live},
             "gaps": len(self.covered.gaps),
             "days": dict(covered.marks),
             "spans": [_span(list(group)) for group in _runs(covered.days)],
@@ -93,6 +101,11 @@ class Totals:
 def span(first: date | None, last: date | None) -> str:
     """Return a first and a last day in words."""
     return f"{first}" if first == last else f"{first} … {last}"
+
+
+def clock(time: int) -> str:
+    """Return a time in ns as that of the day, to the second."""
+    return f"{datetime.fromtimestamp(time // 10**9, UTC):%H:%M:%S} UTC"
 
 
 def days(count: int) -> str:
