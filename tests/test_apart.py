@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from werks.archive.apart import cores
+from werks.processes import lives
 from werks.testing import Loopback
 
 from .conftest import FIRST, Market, csv_gz, day_rows, path_of
@@ -124,4 +125,7 @@ def test_an_interrupt_at_the_terminal_stops_both(market):
     os.killpg(run.process.pid, signal.SIGINT)
     status, said = run.end()
     assert (status, "stopped" in said) == (1, True), said
-    assert not Path(f"/proc/{child}").exists()
+    end = time.monotonic() + 10
+    while lives(child) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not lives(child)
