@@ -101,7 +101,8 @@ def test_rows_are_the_same_whoever_reads_them(market):
     assert apart.files() == turn.files() != {}
 
 
-@pytest.mark.parametrize("wrong", ["a row", pytest.param("the end", marks=pytest.mark.long)])
+@pytest.mark.parametrize("wrong", ["a row", "the end"])
+@pytest.mark.long
 def test_what_is_wrong_is_said_in_the_same_words(market, lines, wrong):
     if wrong == "a row":
         bad = lines[50_000].replace(",BTCUSDT,", ",BTCUSDT,,", 1)

@@ -57,6 +57,7 @@ def test_a_clock_that_is_ahead_makes_no_row_late(market, monkeypatch):
     check(market, file)
 
 
+@pytest.mark.long
 def test_a_second_live_run_is_refused_and_the_first_goes_on(market, monkeypatch):
     """Also where the first one takes longer to read the past than its claim lasts."""
     monkeypatch.setattr("werks.pipeline.claim._LEASE", 1.0)

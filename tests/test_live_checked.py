@@ -188,6 +188,7 @@ def spoilt(monkeypatch, spoil):
 
 
 @pytest.mark.parametrize("spoil", [scaled, negative, mixed, ends], ids=lambda each: each.__name__)
+@pytest.mark.few(2)
 def test_a_run_says_which_stream_has_ended_and_the_other_goes_on(ran, monkeypatch, spoil):
     spoilt(monkeypatch, spoil)
     report = ran()

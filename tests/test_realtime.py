@@ -221,6 +221,7 @@ def quiet(market, until):
         assert all(bar["open_interest"] is not None for bar in ours)
 
 
+@pytest.mark.long
 def test_rest_that_hangs_delays_no_row_and_a_bar_no_longer_than_it_may_wait(market):
     market.begin(MIDNIGHT + 22 * HOUR)
     market.wait = 0.3

@@ -74,7 +74,7 @@ def kill(market, file, after):
 
 
 @pytest.mark.parametrize("name", REAL)
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_a_short_storm_loses_and_doubles_nothing(market, name):
     survive(market(name, 4, 120), seed=1)
 

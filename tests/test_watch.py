@@ -147,6 +147,7 @@ def test_health_is_bad_while_the_exchange_is_gone_and_good_again_behind_it(watch
     assert set(after) == set(before)
 
 
+@pytest.mark.long
 def test_health_is_bad_once_a_half_open_connection_is_found_out(watched, server):
     server.refuse(503, times=7)  # so that it is bad for a while
     server.half_open()

@@ -22,8 +22,8 @@ BRANCHES = [
 
 @pytest.fixture
 def ledger(tmp_path, monkeypatch):
-    monkeypatch.setattr(claim, "_LEASE", 2.0)
-    monkeypatch.setattr(claim, "_RENEWED", 0.2)
+    monkeypatch.setattr(claim, "_LEASE", 1.0)
+    monkeypatch.setattr(claim, "_RENEWED", 0.1)
     with closing(Ledger(str(tmp_path / "werks.db"), "p")) as made:
         yield made
 
@@ -53,7 +53,7 @@ def test_what_is_released_or_not_renewed_is_free(ledger):
     one.take()  # once the other's time is over
     with pytest.raises(TakenError):
         other.renew()
-    keep(one, 2.5)
+    keep(one, 1.3)
     one.release()
     other.take()
 

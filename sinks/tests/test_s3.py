@@ -284,6 +284,7 @@ def test_a_clock_that_was_set_back_keeps_nothing_from_being_sent(make, path, sto
     assert list(stored()) == [KEY, RECEIPT]
 
 
+@pytest.mark.long
 def test_a_year_of_days_is_checked_with_one_listing(make, s3_way):
     days = [Window("bazaar", "XBTUSD", date(2024, 1, 1) + timedelta(n)) for n in range(60)]
     writer, receipts = make().open(SCHEMAS), {}
