@@ -5,24 +5,35 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from werks.archive import Apart
+from werks.archive.slots import SLOTS
 from werks.errors import DataError, WerksError
 
-SCHEMA = pa.schema({"n": pa.int64()})
 MANY = 10_000  # batches of a size that fills any pipe before they are through
 
 
 def batches(request):
     """Yield as many batches as a request says, then raise the error that it names."""
-    count, failure = request
+    count, failure, *rows = request
     for n in range(count):
-        yield pa.record_batch({"n": [n] * 5_000})
+        yield made(n, *rows)
     if failure is not None:
         raise failure
+
+
+def made(n, rows=5_000):
+    words = pa.array([f"word {n}", "other"]).dictionary_encode()
+    numbers = pa.array(np.full(rows, n))
+    texts = pa.array([None, f"text {n}"]).take(pa.array(np.arange(rows) % 2))
+    return pa.record_batch(
+        {"n": numbers, "text": texts, "word": words.take(pa.array(np.arange(rows) % 2))}
+    )
 
 
 class Odd(Exception):  # noqa: N818
@@ -45,7 +56,7 @@ def apart(monkeypatch):
 
 
 def taken(apart, *request) -> list[int]:
-    with apart.made(request, SCHEMA) as found:
+    with apart.made(request) as found:
         return [batch["n"][0].as_py() for batch in found]
 
 
@@ -70,12 +81,33 @@ def test_one_process_answers_one_request_after_the_other(apart):
     assert pid_of(apart) == pid
 
 
+@pytest.mark.parametrize("rows", [10, 300_000], ids=["small", "too large for a slot"])
+@pytest.mark.parametrize("kept", [0, 1, SLOTS - 1, SLOTS, 12])
+def test_no_batch_changes_as_long_as_it_is_kept(apart, rows, kept):
+    keeping, columns = deque(maxlen=kept), deque(maxlen=kept)
+    with apart.made((12, None, rows)) as given:
+        for n, batch in enumerate(given):
+            assert batch.equals(made(n, rows))
+            keeping.append((n, batch))
+            columns.append((n, batch.slice(2)["text"]))
+            del batch
+            number, first = keeping[0] if keeping else (n, made(n, rows))
+            assert first.equals(made(number, rows))
+    for number, each in columns:
+        keeping.clear()
+        assert each.equals(made(number, rows).slice(2)["text"])
+    assert taken(apart, 3, None) == [0, 1, 2]
+    apart.close()
+    for number, each in columns:
+        assert each.equals(made(number, rows).slice(2)["text"])
+
+
 @pytest.mark.parametrize("count", [0, 2])
 def test_an_error_is_raised_where_the_batches_are_taken(apart, count):
     found = []
     with (
         pytest.raises(DataError, match=r"^no such trade$"),
-        apart.made((count, DataError("no such trade")), SCHEMA) as given,
+        apart.made((count, DataError("no such trade"))) as given,
     ):
         found.extend(given)
     assert len(found) == count
@@ -99,7 +131,7 @@ def test_an_error_that_is_no_plain_data_is_told_as_one_line(monkeypatch):
 
 def test_batches_that_nobody_takes_end_the_process(apart):
     pid = pid_of(apart)
-    with apart.made((MANY, None), SCHEMA) as given:
+    with apart.made((MANY, None)) as given:
         next(given)
         assert not apart.ready()  # it has something to do
     assert not is_there(pid)
@@ -110,7 +142,7 @@ def test_batches_that_nobody_takes_end_the_process(apart):
 
 @pytest.mark.parametrize("before", [0, 1], ids=["at once", "behind a batch"])
 def test_a_process_that_is_killed_is_named(apart, before):
-    with apart.made((MANY, None), SCHEMA) as given:
+    with apart.made((MANY, None)) as given:
         for _ in range(before):
             next(given)
         os.kill(pid_of(apart), signal.SIGKILL)
@@ -145,7 +177,7 @@ def batches(many):
         yield pa.record_batch({"n": [1] * 5_000})
 made = apart.Apart(batches)
 assert made.ready()
-with made.made(%s, pa.schema({"n": pa.int64()})) as given:
+with made.made(%s) as given:
     if %s:
         next(given)
     print(made._child.pid, flush=True)

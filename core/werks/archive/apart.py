@@ -6,11 +6,14 @@ for the transforms at every step, and they for it: a fifth of the time of a run.
 
 import contextlib
 import gc
+import itertools
 import os
 import pickle
 import signal
+import struct
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
+from io import FileIO
 from typing import Any, BinaryIO, NoReturn
 
 import attrs
@@ -18,21 +21,26 @@ import pyarrow as pa
 
 from ..errors import WerksError, foreign
 from ..processes import fork, may_fork
+from .slots import Slots, ready
 
 Batches = Iterator[pa.RecordBatch]
 Make = Callable[[Any], Batches]
-# What a pipe is to hold where it can be told: the more, the less often either side sleeps.
-_PIPE = 1 << 20
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
+
+
+# What an answer begins with: a slot, or less for what follows in the pipe; and how many bytes.
+_HEAD = struct.Struct("<iq")
+_BATCH, _END = -1, -2
 
 
 @attrs.frozen
 class _Child:
     pid: int
     requests: BinaryIO
-    answers: BinaryIO
+    answers: FileIO
+    slots: Slots
 
 
 class Apart:
@@ -50,27 +58,37 @@ class Apart:
         return self._child is not None and not self._busy
 
     @contextlib.contextmanager
-    def made(self, request: Any, schema: pa.Schema) -> Iterator[Batches]:
+    def made(self, request: Any) -> Iterator[Batches]:
         """Give the batches of a request, which is plain data; what `make` raises is raised here."""
-        batches = self._batches(request, schema)
+        batches = self._batches(request)
         try:
             yield batches
         finally:
             batches.close()
 
-    def _batches(self, request: Any, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+    def _batches(self, request: Any) -> Generator[pa.RecordBatch, None, None]:
         child, whole = self._child, False
         if child is None:
             raise RuntimeError("nobody has asked whether the process is ready")
         self._busy = True
+        failure = None
         try:
-            pickle.dump((request, schema), child.requests)
+            pickle.dump(request, child.requests)
             child.requests.flush()
-            with pa.ipc.open_stream(pa.PythonFile(child.answers, "r")) as batches:
-                yield from batches
-            failure = pickle.load(child.answers)  # noqa: S301  (of the process that this one is)
+            for taken in itertools.count():
+                if not ready(child.answers):
+                    child.slots.wait(taken)
+                slot, size = _HEAD.unpack(_read(child.answers, _HEAD.size))
+                if slot == _END:
+                    break
+                if slot == _BATCH:
+                    yield pa.ipc.open_stream(_read(child.answers, size)).read_next_batch()
+                else:
+                    yield child.slots.get(slot, size)
+            # Of the process that was forked here.
+            failure = pickle.loads(_read(child.answers, size))  # noqa: S301
             whole = True
-        except (OSError, EOFError, pa.ArrowInvalid) as error:
+        except (OSError, EOFError) as error:
             raise WerksError(
                 "the process that reads files has ended; run again, with read_ahead = false if it"
                 " does so again"
@@ -87,6 +105,7 @@ class Apart:
         child, self._child = self._child, None
         if child is not None:
             child.answers.close()
+            child.slots.close()
             with contextlib.suppress(BrokenPipeError):  # a request that it did not live to see
                 child.requests.close()
             with contextlib.suppress(ChildProcessError):  # this program waits for all of its own
@@ -99,35 +118,37 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
+def _read(answers: FileIO, size: int) -> bytearray:
+    data = bytearray(size)
+    view, have = memoryview(data), 0
+    while have < size:
+        read = answers.readinto(view[have:])
+        if not read:
+            raise EOFError
+        have += read
+    return data
+
+
 def _forked(make: Make) -> _Child:
     asked, requests = os.pipe()
     answers, given = os.pipe()
-    _widen(given)
+    slots = Slots()
     # Until the process has its own way with signals, none may raise there what this one expects.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         pid = fork()
         if pid == 0:
-            _live(make, (asked, given), (requests, answers), before)
+            _live(make, slots, (asked, given), (requests, answers), before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(asked)
     os.close(given)
-    return _Child(pid, os.fdopen(requests, "wb"), os.fdopen(answers, "rb"))
-
-
-def _widen(pipe: int) -> None:
-    try:
-        import fcntl  # which not every system has
-    except ImportError:
-        return
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        with contextlib.suppress(OSError):  # more than this user may have: it works, but slower
-            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+    slots.take()
+    return _Child(pid, os.fdopen(requests, "wb"), FileIO(answers, "r"), slots)
 
 
 def _live(
-    make: Make, mine: tuple[int, int], others: tuple[int, int], mask: Iterable[int]
+    make: Make, slots: Slots, mine: tuple[int, int], others: tuple[int, int], mask: Iterable[int]
 ) -> NoReturn:
     """Be the process: answer one request after the other until there is nobody to ask."""
     status = 1
@@ -138,11 +159,12 @@ def _live(
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         for end in others:
             os.close(end)
+        slots.make()
         asked, given = mine
         with os.fdopen(asked, "rb") as requests, os.fdopen(given, "wb") as answers:
             while True:
-                request, schema = pickle.load(requests)  # noqa: S301  (of the parent)
-                _answer(make(request), schema, answers)
+                request = pickle.load(requests)  # noqa: S301  (of the parent)
+                _answer(make(request), slots, answers)
     except (EOFError, BrokenPipeError):
         status = 0
     except BaseException:  # it is told, and the parent sees that the process has ended
@@ -151,11 +173,10 @@ def _live(
         os._exit(status)
 
 
-def _answer(batches: Batches, schema: pa.Schema, answers: BinaryIO) -> None:
+def _answer(batches: Batches, slots: Slots, answers: BinaryIO) -> None:
     """Send batches, and behind them the error that ended them, None if none did."""
     failure = None
-    sent = pa.ipc.new_stream(pa.PythonFile(answers, "w"), schema)
-    while True:
+    for sent in itertools.count():
         try:
             batch = next(batches, None)
         except Exception as error:  # it is raised where the batches are wanted
@@ -163,10 +184,25 @@ def _answer(batches: Batches, schema: pa.Schema, answers: BinaryIO) -> None:
             break
         if batch is None:
             break
-        sent.write_batch(batch)
-    sent.close()
-    answers.write(_pickled(failure))
+        if put := slots.put(batch, sent):
+            answers.write(_HEAD.pack(*put))
+        else:
+            _send(_BATCH, _serialised(batch), answers)
+        answers.flush()
+    _send(_END, _pickled(failure), answers)
     answers.flush()
+
+
+def _send(kind: int, data: bytes | pa.Buffer, answers: BinaryIO) -> None:
+    answers.write(_HEAD.pack(kind, len(data)))
+    answers.write(data)
+
+
+def _serialised(batch: pa.RecordBatch) -> pa.Buffer:
+    out = pa.BufferOutputStream()
+    with pa.ipc.new_stream(out, batch.schema) as stream:
+        stream.write_batch(batch)
+    return out.getvalue()
 
 
 def _pickled(failure: Exception | None) -> bytes:

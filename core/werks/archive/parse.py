@@ -55,7 +55,7 @@ def reading(
     """Give the rows of a ByteStream in batches, which are read ahead where its bytes are."""
     if stream.apart is not None:
         wanted = Wanted(stream.path, stream.name, names, header, types)
-        with stream.apart.made(wanted, pa.schema(list(types.items()))) as batches:
+        with stream.apart.made(wanted) as batches:
             yield batches
         return
     batches = _read(stream, names, header, types)
