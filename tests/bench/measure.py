@@ -30,21 +30,30 @@ class Spent:
 
 @dataclass
 class Contender:
-    """A command, made anew for each round; `most` bounds the rounds of those that take long."""
+    """A command, made anew for each round; `most` bounds the rounds of those that take long.
+
+    One of several processes is weighed in a round of its own, as to look at them takes time, too.
+    """
 
     name: str
     command: Callable[[], Sequence[str]]
     most: int = 1000
+    several: bool = False
     spent: list[Spent] = field(default_factory=list)
+    weighed: int = 0
 
     def middle(self, what: str) -> float:
         """Return the median of one cost over all rounds."""
-        return median(float(getattr(each, what)) for each in self.spent)
+        return median(self._values(what))
 
     def bounds(self, what: str) -> tuple[float, float]:
         """Return the least and the greatest of one cost."""
-        values = [getattr(each, what) for each in self.spent]
+        values = self._values(what)
         return min(values), max(values)
+
+    def _values(self, what: str) -> list[float]:
+        values = [float(getattr(each, what)) for each in self.spent]
+        return [max(value, self.weighed) for value in values] if what == "memory" else values
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -53,20 +62,23 @@ def environment(cache: Path) -> dict[str, str]:
     return given | {"PYTHONPYCACHEPREFIX": str(cache)}
 
 
-def spend(command: Sequence[str], env: Mapping[str, str]) -> Spent:
-    """Run a command to its end; CalledProcessError, with what it printed, if it fails."""
+def spend(command: Sequence[str], env: Mapping[str, str], weigh: bool = False) -> Spent:
+    """Run a command to its end; CalledProcessError, with what it printed, if it fails.
+
+    Its memory is that of the largest process, or of all together if they are to be weighed.
+    """
     began = time.perf_counter()
     process = subprocess.Popen(
         command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parent
     )
     assert process.stdout
     assert process.stderr
-    peak = Peak(process.pid)
+    peak = Peak(process.pid) if weigh else None
     # Both are read to their ends by turns: nothing that runs here prints more than a pipe holds.
     output, errors = process.stdout.read().decode(), process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
-    together = peak.end()
+    together = peak.end() if peak else 0
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     process.stderr.close()
@@ -87,4 +99,7 @@ def interleaved(
         for contender in [*contenders[turn:], *contenders[:turn]]:
             if number < contender.most:
                 contender.spent.append(spend(contender.command(), env))
+    for contender in contenders:
+        if contender.several:
+            contender.weighed = spend(contender.command(), env, weigh=True).memory
     return contenders

@@ -20,7 +20,7 @@ def run(place: Place, sizes: Sequence[int], rounds: int) -> None:
                 file = pipeline_file.write(folder, f"{url}/{rows}", SYMBOLS[:1])
                 return werks("run", str(file), "--quiet")
 
-            return Contender(f"{rows:,} trades", command)
+            return Contender(f"{rows:,} trades", command, several=True)
 
         done = interleaved([contender(n) for n in sizes], rounds, environment(place.compiled))
     place.clean()

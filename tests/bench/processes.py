@@ -30,7 +30,7 @@ def run(place: Place, rows: int, rounds: int) -> None:
                 file = pipeline_file.write(folder, f"{url}/{rows}", SYMBOLS, _SETTINGS[name])
                 return werks("run", str(file), "--quiet")
 
-            return Contender(name, command)
+            return Contender(name, command, several=True)
 
         def loops(count: int) -> Contender:
             return Contender(f"bare loops, {count} at once", lambda: _loops(count))

@@ -33,8 +33,8 @@ class Reading:
         """Return those that can run here; what lacks is in the notes."""
         found = [
             Contender(UNPACK, lambda: [*self._python(), "decompress.py", str(self._path)]),
-            Contender(WERKS, self._werks()),
-            Contender(OVER_HTTP, self._werks(over_http=True)),
+            Contender(WERKS, self._werks(), several=True),
+            Contender(OVER_HTTP, self._werks(over_http=True), several=True),
         ]
         frames, said = peers.python(self._place, "frames")
         if frames is None:
