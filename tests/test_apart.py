@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from werks.archive.apart import cores
-from werks.processes import lives
+from werks.processes import cores, lives
 from werks.testing import Loopback
 
 from .conftest import FIRST, Market, csv_gz, day_rows, path_of

@@ -14,6 +14,7 @@ import pytest
 from werks.archive import Apart
 from werks.archive.slots import SLOTS
 from werks.errors import DataError, WerksError
+from werks.processes import lives
 
 MANY = 10_000  # batches of a size that fills any pipe before they are through
 
@@ -58,14 +59,6 @@ def apart(monkeypatch):
 def taken(apart, *request) -> list[int]:
     with apart.made(request) as found:
         return [batch["n"][0].as_py() for batch in found]
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def pid_of(apart) -> int:
@@ -134,7 +127,7 @@ def test_batches_that_nobody_takes_end_the_process(apart):
     with apart.made((MANY, None)) as given:
         next(given)
         assert not apart.ready()  # it has something to do
-    assert not is_there(pid)
+    assert not lives(pid)
     assert apart.ready()
     assert pid_of(apart) != pid
     assert taken(apart, 2, None) == [0, 1]
@@ -193,9 +186,9 @@ def test_it_does_not_outlive_a_parent_that_is_killed(busy):
     code = _PARENT % (busy, busy)
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
         pid = int(parent.stdout.readline())
-        assert is_there(pid)
+        assert lives(pid)
         parent.kill()
     end = time.monotonic() + 20
-    while is_there(pid) and time.monotonic() < end:
+    while lives(pid) and time.monotonic() < end:
         time.sleep(0.02)
-    assert not is_there(pid)
+    assert not lives(pid)

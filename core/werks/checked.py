@@ -1,6 +1,6 @@
 """Rows as a plugin gives them, by any door: whether they are what it states, and can be true."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import attrs
@@ -98,16 +98,6 @@ class Checked:
             return f"{', '.join(extra)} is there, which the plugin does not state"
         return f"the columns are {', '.join(given.names)}, stated as {', '.join(stated.names)}"
 
-    def symbol(self, batch: pa.RecordBatch, name: str) -> str:
-        """Return the one symbol of rows; MisfitError if they are of none, or of several."""
-        column = batch["symbol"]
-        if not column.null_count and len(words := column.dictionary) == 1:
-            return str(words[0])
-        found = column.unique().to_pylist()
-        if len(found) != 1 or found[0] is None:
-            raise MisfitError(f"{name}: rows of {found} in one batch, not of one symbol: {_MEND}")
-        return str(found[0])
-
     def faults(self, batch: pa.RecordBatch, now: int | None = None) -> Iterator[Fault]:
         """Yield what cannot be true of the rows of a batch that is not empty.
 
@@ -150,6 +140,20 @@ class Checked:
             beyond = (rules < -1) | (rules > 1)
             if np.count_nonzero(beyond):
                 yield Fault(beyond, "has a tick_rule beyond -1, 0 and 1", _MEND)
+
+
+def symbol_of(batch: pa.RecordBatch, name: str, asked: Container[str]) -> str:
+    """Return the one symbol of rows; MisfitError if they are of none, several, or of another."""
+    column = batch["symbol"]
+    # As a rule there is one word, and no need to look at the rows.
+    known = isinstance(column, pa.DictionaryArray) and not column.null_count
+    words = column.dictionary if known and len(column.dictionary) == 1 else column.unique()
+    found = words.to_pylist()
+    if len(found) != 1 or found[0] is None:
+        raise MisfitError(f"{name}: rows of {found} in one batch, not of one symbol: {_MEND}")
+    if found[0] not in asked:
+        raise MisfitError(f"{name}: rows of {found[0]!r}, which was not asked for: {_MEND}")
+    return str(found[0])
 
 
 def _numbers(column: pa.Array) -> npt.NDArray[np.int64]:

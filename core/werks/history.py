@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from .checked import Checked, MisfitError
+from .checked import Checked, MisfitError, symbol_of
 from .components import Http
 from .errors import DataError, MessageError
 from .order import numbers
@@ -98,9 +98,8 @@ class Pages:
         self._checked.require(page, self._name)
         if page["timestamp"].null_count:
             self._true(page)
-        if len(page) and (found := self._checked.symbol(page, self._name)) != self._span.symbol:
-            what = f"rows of {found!r}, which was not asked for"
-            raise MisfitError(f"{self._name}: {what}: mend the plugin")
+        if len(page):
+            symbol_of(page, self._name, (self._span.symbol,))
         return page, cursor
 
     def _true(self, page: pa.RecordBatch) -> pa.RecordBatch:

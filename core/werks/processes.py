@@ -1,4 +1,4 @@
-"""This process and others on this machine: whether it may fork, and whether they live."""
+"""This process and others on this machine: its cores, whether it may fork, whether they live."""
 
 import multiprocessing
 import os
@@ -6,6 +6,12 @@ import sys
 import threading
 import warnings
 from pathlib import Path
+
+
+def cores() -> int:
+    """Return on how many cores this process may run."""
+    known = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
 def may_fork() -> bool:

@@ -1,7 +1,7 @@
 """Batches made in a process of its own, which is forked from this one.
 
 Parsing is many short steps, and each of them needs the interpreter's lock. In a thread it waits
-for the transforms at every step, and they for it: a fifth of the time of a run.
+for the transforms at every step, and they for it: see docs/decisions/0015.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ import attrs
 import pyarrow as pa
 
 from ..errors import WerksError, foreign
-from ..processes import fork, may_fork
+from ..processes import cores, fork, may_fork
 from .slots import Slots, ready
 
 Batches = Iterator[pa.RecordBatch]
@@ -28,8 +28,6 @@ Make = Callable[[Any], Batches]
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
-
-
 # What an answer begins with: a slot, or less for what follows in the pipe; and how many bytes.
 _HEAD = struct.Struct("<iq")
 _BATCH, _END = -1, -2
@@ -110,12 +108,6 @@ class Apart:
                 child.requests.close()
             with contextlib.suppress(ChildProcessError):  # this program waits for all of its own
                 os.waitpid(child.pid, 0)
-
-
-def cores() -> int:
-    """Return on how many cores this process may run."""
-    known = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
 def _read(answers: FileIO, size: int) -> bytearray:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from ..hookspecs import hookimpl
-from ..processes import may_fork
+from ..processes import cores, may_fork
 
 
 @attrs.frozen
@@ -19,7 +19,7 @@ class Processes:
 
     def executor(self, workers: int) -> Executor:
         """Return a pool of processes, started already."""
-        count = workers or os.cpu_count() or 1
+        count = workers or cores()
         context = multiprocessing.get_context("fork" if may_fork() else "spawn")
         pool = _Pool(count, mp_context=context, initializer=_quiet)
         pool.submit(os.getpid).result()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..checked import Checked, MisfitError
+from ..checked import Checked, MisfitError, symbol_of
 from ..components import Feed
 from .inbox import Arrived, Failed, Told
 
@@ -44,10 +44,7 @@ class Fitting:
                 self._checked.require(batch, self._name)  # which says what is wrong
             if not len(batch):
                 continue
-            symbol = self._checked.symbol(batch, self._name)
-            if symbol not in asked:
-                what = f"rows of {symbol!r}, which was not asked for"
-                raise MisfitError(f"{self._name}: {what}: mend the plugin")
+            symbol = symbol_of(batch, self._name, asked)
             if symbol not in self._ended:
                 looked = self._looked if fits else self._misfit
                 for item in looked(symbol, batch, received):

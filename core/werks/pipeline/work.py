@@ -16,8 +16,9 @@ import attrs
 import pyarrow as pa
 
 from ..archive import Apart
+from ..checked import symbol_of
 from ..components import Stream
-from ..errors import FOREIGN, DataError, WerksError, foreign
+from ..errors import FOREIGN, WerksError, foreign
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
 from ..plugins import Plugins
@@ -120,11 +121,7 @@ class _Reading:
         with self._opened.batches() as batches:
             wanted = [each.stream.symbol for each in self._task.streams]
             for batch in batches:
-                symbols = batch["symbol"].unique().to_pylist()
-                if len(symbols) > 1 or symbols[0] not in wanted:
-                    why = "a plugin is to give rows of one symbol a batch, of those asked for"
-                    raise DataError(f"{self._name}: rows of {symbols}: {why}")
-                yield symbols[0], batch
+                yield symbol_of(batch, self._name, wanted), batch
 
     @contextmanager
     def _windows(self) -> Iterator[dict[str, Windows]]:
