@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date
-from threading import Barrier
+from threading import Barrier, Timer
 
 import attrs
 import pytest
@@ -306,7 +306,7 @@ def test_a_database_url_is_a_ledger_too(tmp_path):
 FILL = """
 import resource, signal, sys
 from datetime import date
-from threading import Barrier
+from threading import Barrier, Timer
 from werks.components import Stream
 from werks.errors import WerksError
 from werks.ledger import Gap, Ledger
@@ -343,3 +343,17 @@ def test_runs_that_begin_at_once_make_one_ledger(tmp_path):
         list(pool.map(opened, "abcdef"))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT count(*) FROM werks_ledger").fetchone() == (1,)
+
+
+def test_a_ledger_that_another_run_is_just_making_is_waited_for(tmp_path):
+    path = tmp_path / "werks.db"
+    with closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other:
+        other.execute("CREATE TABLE its (n)")
+        other.execute("BEGIN IMMEDIATE")  # SQLite refuses WAL at once now
+        other.execute("INSERT INTO its VALUES (1)")
+        later = Timer(0.3, lambda: other.execute("COMMIT"))
+        later.start()
+        Ledger(str(path), "p").close()
+        later.join()
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)

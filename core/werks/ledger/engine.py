@@ -1,11 +1,14 @@
 """The way to the ledger's database."""
 
+import sqlite3
+import time
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from ..errors import ConfigError, WerksError
+
+_PATIENCE = 30.0
 
 
 def make_engine(state: str) -> sa.Engine:
@@ -34,11 +37,25 @@ def make_engine(state: str) -> sa.Engine:
     return engine
 
 
-def _patient(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA busy_timeout=30000")
+def _patient(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute(f"PRAGMA busy_timeout={_PATIENCE * 1000:.0f}")
+    _write_ahead(connection)
     # With WAL a crash of the machine may lose the last commit, never corrupt: it is done again.
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on WAL; SQLite itself waits for nobody here, so that runs that begin at once collide."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # The low byte is the kind of error: SQLITE_BUSY has extended ones.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
 
 
 def shown(state: str) -> str:
