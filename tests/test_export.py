@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,10 +19,13 @@ from click.testing import CliRunner
 from pyarrow import feather, parquet
 
 from werks import cli
-from werks.components import Window
+from werks.components import Stream, Window
 from werks.errors import ConfigError
 from werks.export import ROWS, Export, Wanted
+from werks.ledger import Ledger
 from werks.pipeline import load, run
+from werks.pipeline.place import Place
+from werks.pipeline.streaming import Mark
 from werks.proof import Digest
 from werks.schema import batch, nanoseconds, word
 
@@ -323,6 +327,28 @@ def test_a_day_without_a_receipt_is_named(copied, export):
     assert export.err.splitlines()[1:] == [said]
 
 
+def test_today_may_be_heard_still_and_nothing_is_missing(copied, export, monkeypatch):
+    """Whatever day it is that a run has marked as heard so far."""
+    folder = copied.parent / "files/minutes/sim"
+    for symbol in ("BTCUSD", "ETHUSD"):
+        (folder / symbol / "_receipts/2024-01-03.feather.json").unlink()
+    last = date(2024, 1, 3)
+    mark = Mark(last, Place(MIDNIGHT + 3 * 86_400 * 10**9 - 1_500_000_000), {}, {}, {}, {}, {})
+    with closing(Ledger(str(copied.parent / "werks.db"), "export")) as ledger:
+        ledger.go_on({Stream("sim", "BTCUSD", "sim.trades"): mark.text()})
+    monkeypatch.setattr("werks.cli.export._today", lambda: last)
+    to = export("a.csv", "--symbol", "BTCUSD", code=0, file=copied)
+    told = "live: sim BTCUSD 2024-01-03: so far kept up to 2024-01-03T23:59:58.5Z"
+    assert export.err.splitlines() == [told]
+    assert to.read_text().count("\n") > 4000
+    export("a.csv", code=1, file=copied)
+    said = "unproven: sim ETHUSD 2024-01-03: no receipt says that it is whole"
+    assert export.err.splitlines() == [told, said]
+    monkeypatch.undo()
+    export("a.csv", "--symbol", "BTCUSD", code=1, file=copied)
+    assert export.err == said.replace("ETH", "BTC") + "\n"
+
+
 def test_a_sink_that_holds_nothing_writes_no_file(export):
     to = export("a.csv", sink="recent", code=1)
     assert export.err == "error: recent: it holds no rows of minutes to export\n"
@@ -513,6 +539,7 @@ def small_disk(tmp_path):
 
 SLOW = '''
 import time
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import ClassVar
@@ -521,7 +548,7 @@ import attrs
 import numpy as np
 
 import werks.schema
-from werks.components import Window
+from werks.components import Stream, Window
 from werks.hookspecs import hookimpl
 
 

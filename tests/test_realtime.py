@@ -216,8 +216,9 @@ def quiet(market, until):
             [bar for bar in market.bars(each, symbol) if bar["complete"]]
             for each in (market.root / "p.toml", file)
         )
-        assert ours == theirs
-        assert len(ours) > 1000
+        # The last ones may wait for their open interest still when the run is stopped.
+        assert ours == theirs[: len(ours)]
+        assert len(ours) > max(1000, len(theirs) - 10)
         assert all(bar["open_interest"] is not None for bar in ours)
 
 

@@ -19,7 +19,7 @@ TEXT = b"".join(b"%d,%d\n" % (n, n * n) for n in range(300_000))
 
 def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", method) as archive:
+    with zipfile.ZipFile(packed, "w", method, compresslevel=1) as archive:
         for name, data in members:
             archive.writestr(name, data)
     return packed.getvalue()
@@ -36,7 +36,7 @@ def with_folder(data: bytes) -> bytes:
 def with_longer_local_header(data: bytes) -> bytes:
     """Return a zip whose local header has a field more than its directory, as some tools write."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         info = zipfile.ZipInfo("day.csv")
         info.compress_type = zipfile.ZIP_DEFLATED
         info.extra = b"\x99\x99\x04\x00more"
@@ -45,10 +45,11 @@ def with_longer_local_header(data: bytes) -> bytes:
     return packed.getvalue()
 
 
+GZ = gzip.compress(TEXT, 1)
 PACKED = {
-    "gz": gzip.compress(TEXT, 1),
+    "gz": GZ,
     "gz of two members": gzip.compress(TEXT[:700_001], 1) + gzip.compress(TEXT[700_001:], 1),
-    "gz padded with zeros": gzip.compress(TEXT, 1) + bytes(512),
+    "gz padded with zeros": GZ + bytes(512),
     "zip": zipped(("day.csv", TEXT)),
     "zip that is only stored": zipped(("day.csv", TEXT), method=zipfile.ZIP_STORED),
     "zip with a folder in it": with_folder(TEXT),

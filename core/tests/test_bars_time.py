@@ -258,6 +258,11 @@ class TestFilled:
     def test_nothing_is_filled_before_the_first_trade(self):
         assert begins(bars(FILLED, at((190, 1)))) == [180]
 
+    @pytest.mark.parametrize("price", [2**63 - 1, 2**63, 2**64 - 1, 2**64, 3 * 2**64 + 1])
+    def test_a_flat_bar_has_the_close_however_high_it_is(self, price):
+        found = bars(FILLED, at((10, price), (200, 1)))
+        assert [bar["close"] * 10 for bar in found] == [price, price, price, 1]
+
     def test_flat_bars_reach_up_to_the_time(self):
         until = MIDNIGHT + 4 * MINUTE
         assert begins(bars(FILLED, at((10, 1)), until=until - 1)) == [0, 60, 120]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from werks.errors import WerksError
+from werks.errors import ConfigError, PluginError, WerksError
 from werks.hookspecs import hookimpl
 from werks.pipeline import Report, load, run
 
@@ -128,3 +128,49 @@ def test_an_observer_takes_the_arguments_that_it_wants(shelf):
     counting = Counting()
     run_file("log.txt", counting)
     assert counting.heard == ["started", "2024-05-01", "2024-05-03", 20]
+
+
+BAD = """
+import attrs
+from werks import hookimpl
+
+@attrs.frozen
+class Quiet:
+    @hookimpl
+    def {hook}(self{argument}):
+        pass
+
+@hookimpl
+def werks_observers():
+    return {{"quiet": Quiet}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("hook", "argument", "said"),
+    [
+        ("werks_windows_done", "", "unknown hook 'werks_windows_done'"),
+        ("werks_window_done", ", windows", "Argument(s) {'windows'} are declared in the hookimpl"),
+    ],
+)
+def test_a_hook_of_an_observer_that_would_never_be_called_is_told(shelf, hook, argument, said):
+    Path("quiet.py").write_text(BAD.format(hook=hook, argument=argument))
+    text = TEXT.format(log="log.txt") + '\n[observers.quiet]\ntype = "quiet"\n'
+    Path("p.toml").write_text(text)
+    sys.modules.pop("werks_file_quiet", None)
+    with pytest.raises(ConfigError) as raised:
+        load(Path("p.toml"), NOW, (SHOP, Path("quiet.py")))
+    (problem,) = raised.value.problems
+    assert problem.startswith("p.toml: observers.quiet.type: an observer: ")
+    assert said in problem
+
+
+def test_a_hook_that_a_program_registers_and_nobody_calls_is_told(shelf):
+    class Deaf:
+        @hookimpl
+        def werks_gaps_found(self, stream):
+            raise AssertionError
+
+    with pytest.raises(PluginError, match="an observer: unknown hook 'werks_gaps_found'"):
+        run_file("log.txt", Deaf())
+    assert not Path("out").exists()

@@ -108,6 +108,21 @@ class Plugins:
                     found.setdefault(kind, {}).setdefault(full, component)
         return found
 
+    def check_hooks(self, observer: Any = None) -> None:
+        """Raise PluginError if an observer, or one that is registered, has an unknown hook.
+
+        An argument that its hook does not have is one, too.
+        """
+        try:
+            manager = self.manager
+            if observer is not None:
+                manager = pluggy.PluginManager(GROUP)
+                manager.add_hookspecs(hookspecs)
+                manager.register(observer, type(observer).__name__)
+            manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"an observer: {_said(error)}") from error
+
     def _unknown(self, kind: str, plugin: str, short: str) -> str:
         offered = list(self.components(plugin).get(kind, {}))
         if not offered:
@@ -149,9 +164,12 @@ class Plugins:
         except pluggy.PluginValidationError as error:
             if self.manager.is_registered(plugin):  # else the next one would be blamed for it
                 self.manager.unregister(plugin)
-            said = " ".join(str(error).partition(" in plugin <")[0].split())
-            raise PluginError(f'the plugin "{name}": {said}') from error
+            raise PluginError(f'the plugin "{name}": {_said(error)}') from error
         self._loaded[name] = plugin
+
+
+def _said(error: pluggy.PluginValidationError) -> str:
+    return " ".join(str(error).partition(" in plugin <")[0].split())
 
 
 def _told(outcome: pluggy.Result[Any], hook: str, *_: Any) -> None:

@@ -95,17 +95,22 @@ class _Column:
         """Hash words by their runs: those of a window hardly change."""
         if not len(column):
             return
+        if len(column.dictionary) == 1:
+            self._add_run(column.dictionary[0].as_py(), len(column))
+            return
         places = column.indices.to_numpy()
         starts = np.concatenate([[0], np.flatnonzero(np.diff(places)) + 1])
         lengths = np.diff(np.append(starts, len(places)))
         words = column.dictionary.to_pylist()
         for place, length in zip(places[starts].tolist(), lengths.tolist(), strict=True):
-            word, before = self._run
-            if before and word == words[place]:
-                self._run = (word, before + length)
-            else:
-                self._end_run()
-                self._run = (words[place], length)
+            self._add_run(words[place], length)
+
+    def _add_run(self, word: str, length: int) -> None:
+        if self._run[1] and word == self._run[0]:
+            self._run = (word, self._run[1] + length)
+        else:
+            self._end_run()
+            self._run = (word, length)
 
     def _end_run(self) -> None:
         word, length = self._run

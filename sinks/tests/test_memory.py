@@ -278,6 +278,16 @@ def test_a_range_is_cut_at_the_nanosecond():
     assert sink.rows(*STREAM, start=second, stop=second).schema.equals(SCHEMAS["trades"])
 
 
+def test_a_range_may_be_of_days_and_of_nothing_else():
+    sink = Memory(keep="7d")
+    commit(sink, DAY, at(*hours(23)))
+    commit(sink, NEXT, at(*hours(24, 25), window=NEXT))
+    assert stamps(sink.rows(*STREAM, start=NEXT.day)) == hours(24, 25)
+    assert stamps(sink.rows(*STREAM, stop=NEXT.day)) == hours(23)
+    with pytest.raises(TypeError, match="a datetime, a date or nanoseconds are expected, not '2"):
+        sink.rows(*STREAM, start="2024-05-01")
+
+
 def test_a_range_may_run_over_windows_and_many_batches():
     sink = Memory(keep="7d")
     commit(sink, NEXT, at(*hours(24, 25, 26), window=NEXT))

@@ -1,7 +1,7 @@
 """The sink `memory`: the last hours of rows, for the program that runs the pipeline."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar, Literal
 
 import attrs
@@ -18,7 +18,7 @@ from .store import Kept, Store
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Time = datetime | int
+Time = date | int
 
 
 @attrs.frozen(slots=False)
@@ -78,8 +78,9 @@ class Memory:
     ) -> pa.Table:
         """Return the rows from `start` on and before `stop`, oldest first.
 
-        Both are a datetime (UTC if it names no zone) or nanoseconds since 1970. With `open` what
-        is not complete, such as the bar of this minute, comes last.
+        Both are a datetime (UTC if it names no zone), a date (its midnight, UTC) or nanoseconds
+        since 1970; TypeError if one is anything else. With `open` what is not complete, such as
+        the bar of this minute, comes last.
         """
         schema = self.store.schema(node)
         found: list[pa.RecordBatch] = []
@@ -177,8 +178,12 @@ class _Writer:
 
 
 def _nanoseconds(time: Time | None) -> int | None:
-    if not isinstance(time, datetime):
+    if time is None or isinstance(time, int):
         return time
+    if not isinstance(time, date):
+        raise TypeError(f"a datetime, a date or nanoseconds are expected, not {time!r}")
+    if not isinstance(time, datetime):
+        time = datetime.combine(time, datetime.min.time())
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return (time - _EPOCH) // timedelta(microseconds=1) * 1000
 

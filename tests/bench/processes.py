@@ -22,21 +22,21 @@ def run(place: Place, rows: int, rounds: int) -> None:
     """Run both by turns and compare their time on the clock."""
     for symbol in SYMBOLS:
         place.day(rows, symbol)
-    with place.served() as url:
+    # Read in place: a server would want its share of the cores that two processes need.
+    folder = place.day(rows).parent.parent.parent.as_uri()
 
-        def contender(name: str) -> Contender:
-            def command() -> Sequence[str]:
-                folder = place.scratch()
-                file = pipeline_file.write(folder, f"{url}/{rows}", SYMBOLS, _SETTINGS[name])
-                return werks("run", str(file), "--quiet")
+    def contender(name: str) -> Contender:
+        def command() -> Sequence[str]:
+            file = pipeline_file.write(place.scratch(), folder, SYMBOLS, _SETTINGS[name])
+            return werks("run", str(file), "--quiet")
 
-            return Contender(name, command, several=True)
+        return Contender(name, command, several=True)
 
-        def loops(count: int) -> Contender:
-            return Contender(f"bare loops, {count} at once", lambda: _loops(count))
+    def loops(count: int) -> Contender:
+        return Contender(f"bare loops, {count} at once", lambda: _loops(count))
 
-        made = [*(contender(name) for name in _SETTINGS), loops(1), loops(2)]
-        interleaved(made, rounds, environment(place.compiled))
+    made = [*(contender(name) for name in _SETTINGS), loops(1), loops(2)]
+    interleaved(made, rounds, environment(place.compiled))
     place.clean()
     show(
         f"two symbols of {rows:,} trades (memory: of all processes)",

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,7 @@ from ..errors import ConfigError, WerksError
 from ..export import Export, Wanted
 from ..options import moment, structure
 from ..pipeline import Graph, load
+from ..pipeline.coverage import heard_live, ledger_of
 from ..pipeline.plan import nanoseconds
 from .run import refuse
 from .show import spans
@@ -34,17 +35,23 @@ _FORMATS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 _FRACTION = re.compile(r"(.*:\d\d)[.,](\d+)(.*)")
 _STDOUT = "-"
 
+# Up to when (ns) a day is kept of a market.
+Heard = Mapping[tuple[Stream, date], int]
 # Puts batches into an open file: has `write(batch)` and `close()`.
 Encoder = Callable[[BinaryIO, Any], Any]
 
 
 def export_file(file: Path, plugins: tuple[Path, ...], to: str, given: Mapping[str, Any]) -> int:
-    """Write rows of a sink as one file; return the exit code: 0 if no day is missing."""
+    """Write rows of a sink as one file; return the exit code: 0 if no day is missing.
+
+    Today is not missing if a run has heard it so far.
+    """
     try:
         graph = load(file, plugin_files=plugins)
         encoder = _encoder(graph, to, given["amounts"])
         export = Export(graph, _wanted(graph, given, datetime.now(UTC)))
-        _require_some(export)
+        heard = _heard(graph)
+        _require_some(export, heard)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with _opened(to) as out:
             _write(export, out, encoder)
@@ -54,12 +61,30 @@ def export_file(file: Path, plugins: tuple[Path, ...], to: str, given: Mapping[s
         click.echo("stopped" if to == _STDOUT else f"stopped: {to} is as it was", err=True)
         return 1
     _say(export, to)
-    return 1 if _say_missing(export) else 0
+    return 1 if _say_missing(export, heard) else 0
 
 
-def _require_some(export: Export) -> None:
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _heard(graph: Graph) -> Heard:
+    """Return up to when (ns) today is kept of each market that is heard live."""
+    today = _today()
+    with ledger_of(graph.config) as ledger:
+        found = {
+            stream: days[today] for stream, days in heard_live(ledger).items() if today in days
+        }
+    return {(_market(each.exchange, each.symbol), today): until for each, until in found.items()}
+
+
+def _market(exchange: str, symbol: str) -> Stream:
+    return Stream(exchange, symbol, "")
+
+
+def _require_some(export: Export, heard: Heard) -> None:
     if not any(each.windows for each in export.holdings):
-        _say_missing(export)
+        _say_missing(export, heard)
         raise WerksError(f"{export.sink}: it holds no rows of {export.node} to export")
 
 
@@ -172,15 +197,22 @@ def _say(export: Export, to: str) -> None:
     click.echo(f"{to}: {told.rows:,} rows of {export.node}{when}, {days}", err=to == _STDOUT)
 
 
-def _say_missing(export: Export) -> bool:
-    """Print the days that are not there, or not proven to be whole; tell whether there are any."""
+def _say_missing(export: Export, heard: Heard) -> bool:
+    """Print the days that are not there, or not proven to be whole; tell whether there are any.
+
+    One that is still heard is told, and counts as neither.
+    """
     missing: dict[Any, str] = {}
     unproven: dict[Any, str] = {}
     nothing = [each for each in export.holdings if not each.windows and not each.missing]
     for each in export.holdings:
-        stream = Stream(each.exchange, each.symbol, "")
+        stream = _market(each.exchange, each.symbol)
         missing |= {(stream, day): f"not in {export.sink}" for day in each.missing}
         unproven |= {(stream, day): "no receipt says that it is whole" for day in each.unproven}
+    grows = {day: heard[day] for day in unproven if day in heard}
+    for (stream, day), until in grows.items():
+        click.echo(f"live: {stream} {day}: so far kept up to {_shown(until)}", err=True)
+        del unproven[stream, day]
     lines = [
         f"missing: {each.exchange} {each.symbol}: nothing is in {export.sink}" for each in nothing
     ]

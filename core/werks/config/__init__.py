@@ -169,6 +169,8 @@ class _Reading:
         if not classes:
             return None
         component, problems = structure(next(iter(classes.values())), options)
+        if kind == "observer":
+            problems += facts.hooks(component, self.plugins)
         self._found(where, problems)
         return component and Node(name, kind, type_, component, options, inputs, beside, wait)
 

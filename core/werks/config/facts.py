@@ -12,8 +12,9 @@ import attrs
 import pyarrow as pa
 
 from ..components import Continuity, RateLimit
-from ..errors import FOREIGN, WerksError, foreign
+from ..errors import FOREIGN, PluginError, WerksError, foreign
 from ..options import duration
+from ..plugins import Plugins
 
 _WEBSOCKET = re.compile(r"wss?://[^\s/]\S*", re.I)
 
@@ -215,3 +216,12 @@ def _wrong(fact: _Fact, door: Any) -> str:
     if (value is None and fact.may_be) or fact.good(value):
         return ""
     return f'"{fact.name}" is {short(value)}: {fact.words} is expected'
+
+
+def hooks(observer: Any, plugins: Plugins) -> list[tuple[str, str]]:
+    """Return what is wrong with the hooks of an observer, None if it could not be made."""
+    try:
+        plugins.check_hooks(observer)
+    except PluginError as error:
+        return [("type", str(error))]
+    return []

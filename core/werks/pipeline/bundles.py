@@ -8,8 +8,9 @@ from .flow import Rows
 
 # Fewer rows cost a sink and a proof about as much as these.
 ENOUGH = 1 << 13
-# What may lie in memory behind small batches of a node: they may be slices of large ones.
 _MOST = 4 << 20
+# What waits in many pieces keeps the heap around them from being used again: a long run would grow.
+_PIECES = 8
 
 
 class Bundles:
@@ -26,9 +27,12 @@ class Bundles:
             yield from self._taken(node)
             yield node, batch
             return
-        self._waiting.setdefault(node, []).append(batch)
+        waiting = self._waiting.setdefault(node, [])
+        waiting.append(pa.concat_batches([batch]))  # copied: it may be a slice of a large one
+        if len(waiting) == _PIECES:
+            waiting[:] = [pa.concat_batches(waiting)]
         rows, held = self._held.get(node, (0, 0))
-        rows, held = rows + len(batch), held + batch.get_total_buffer_size()
+        rows, held = rows + len(batch), held + batch.nbytes
         self._held[node] = rows, held
         if rows >= self._enough or held >= _MOST:
             yield from self._taken(node)

@@ -100,7 +100,7 @@ def coverage(config: Config, ledger: Ledger | None, now: datetime) -> list[Cover
     ledger nothing has been read.
     """
     read, gaps = _by_stream(ledger)
-    live = _live(ledger)
+    live = heard_live(ledger)
     wanted: dict[Stream, dict[date, int]] = {}
     for source in config.sources.values():
         days = _wanted(source, now)
@@ -145,7 +145,7 @@ def _by_stream(
     return read, gaps
 
 
-def _live(ledger: Ledger | None) -> dict[Stream, dict[date, int]]:
+def heard_live(ledger: Ledger | None) -> dict[Stream, dict[date, int]]:
     """Return how far the live window of each stream is kept, in ns."""
     marks = ledger.lives() if ledger is not None else {}
     found = ((stream, LiveMark.of(text)) for stream, text in marks.items())

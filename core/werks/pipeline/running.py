@@ -45,6 +45,7 @@ def run(
     for node in graph.config.of("observer"):
         if not graph.config.plugins.manager.is_registered(node.component):
             graph.config.plugins.manager.register(node.component, f"observers.{node.name}")
+    graph.config.plugins.check_hooks()  # what the program that runs us has registered
     # Processes start before threads and databases exist here, so that they may be forked.
     with (
         _executor(graph.config).executor(settings.workers) as executor,

@@ -14,6 +14,7 @@ from ..amounts import (
     added,
     bounded,
     from_ints,
+    integer,
     ints,
     narrow,
     sums,
@@ -72,6 +73,11 @@ class Addends:
                 return Addends(both, self.unit)
         first = from_ints(np.array([amount], dtype=object))
         return Addends.of(np.concatenate((first, self.limbs())))
+
+    def at(self, row: int) -> int:
+        """Return one amount."""
+        value = self.values[row]
+        return int(value) * self.unit if self.narrow else integer(value)
 
     def to(self, stop: int) -> "Addends":
         """Return the rows before `stop`."""

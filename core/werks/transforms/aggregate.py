@@ -1,5 +1,6 @@
 """Fold the fills of one order into one tick."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
@@ -11,20 +12,18 @@ import pyarrow as pa
 from ..amounts import added
 from ..components import Seam, State, Step
 from ..hookspecs import hookimpl
-from ..schema import batch, nanoseconds, scales, schema, times
-from .columns import (
-    Columns,
-    amount,
-    changes,
-    columns,
-    ends,
-    only,
-    plain,
-    remember,
-    restored,
-    words,
-)
+from ..schema import scales, schema
+from .carry import Folded, How, batch_of, earlier, later, merged, parted, plain, restored
+from .columns import Columns, changes, columns, ends, only, remember, words
 from .variance import Array
+
+_HOW: How = {
+    **dict.fromkeys(("exchange", "symbol", "timestamp", "trade_id", "tick_rule", "open"), earlier),
+    **dict.fromkeys(("received", "last_trade_id", "price"), later),
+    **dict.fromkeys(("size", "notional", "ticks"), operator.add),
+    "high": max,
+    "low": min,
+}
 
 
 @attrs.frozen
@@ -53,19 +52,21 @@ class _Aggregating:
 
     def push(self, rows: pa.RecordBatch, node: str) -> Iterator[pa.RecordBatch]:
         cells = columns(rows)
-        if len(cells):
-            ticks = _fold(cells.after(self._open), self._rules(cells), self._schema)
-            closed = len(ticks) - 1
-            self._open = ticks.source.slice(closed)
-            yield remember(ticks.to(closed, ticks.source.slice(0, closed)))
-
-    def _rules(self, cells: Columns) -> npt.NDArray[np.int8]:
-        given = [rows["tick_rule"] for rows in (self._open, cells.source) if rows is not None]
-        return np.concatenate([column.to_numpy() for column in given])
+        if not len(cells):
+            return
+        ticks = _fold(cells, self._schema)
+        head, same = self._open, False
+        if head is not None:
+            one = ticks.row(0)
+            same = all(head[name] == one[name] for name in ("timestamp", "tick_rule"))
+            head = merged(head, one, _HOW) if same else head
+        over, self._open = parted(ticks, head, int(same), closed=False)
+        if over:
+            yield remember(_columns(over))
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
-        if self._open is not None and nanoseconds(self._open["timestamp"])[0] < time:
-            yield self._open
+        if self._open is not None and self._open["timestamp"] < time:
+            yield from self.flush()
             self._open = None
 
     def cut(self) -> Iterator[pa.RecordBatch]:
@@ -74,48 +75,56 @@ class _Aggregating:
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            yield self._open
+            yield batch_of(self._schema, self._open)
 
     def state(self) -> State:
-        return {"open": plain(self._open)}
+        return {"open": plain(self._schema, self._open)}
 
 
-def _fold(cells: Columns, rules: npt.NDArray[np.int8], schema: pa.Schema) -> Columns:
+def _fold(cells: Columns, schema: pa.Schema) -> Folded:
     """Return a tick for each run of rows of one time and one taker's side."""
-    first = changes(cells.time, rules)
-    last = ends(first, len(cells))
-    opened, price = cells.open[first], cells.price[last]
-    high, low = _extremes(cells, first)
-    size, notional = cells.size.sums(first), cells.notional.sums(first)
-    time, ticks = cells.time[first], added(cells.ticks, first)
-    rows = batch(
-        schema,
-        **words(cells.source, len(first)),
-        timestamp=times(time),
-        received=cells.received(last),
-        trade_id=cells.first_ids(first),
-        last_trade_id=cells.last_ids(last),
-        tick_rule=pa.array(rules[first]),
-        price=amount(price, schema, "price"),
-        size=amount(size, schema, "size"),
-        notional=amount(notional, schema, "notional"),
-        open=amount(opened, schema, "open"),
-        high=amount(high, schema, "high"),
-        low=amount(low, schema, "low"),
-        ticks=pa.array(ticks),
+    rules = cells.source["tick_rule"].to_numpy()
+    begins = changes(cells.time, rules)
+    lasts = ends(begins, len(cells))
+    high, low = _extremes(cells, begins)
+    columns = words(cells.source) | {
+        "timestamp": cells.time[begins],
+        "received": cells.received(lasts),
+        "trade_id": cells.first_ids(begins),
+        "last_trade_id": cells.last_ids(lasts),
+        "tick_rule": rules[begins],
+        "price": cells.price[lasts],
+        "size": cells.size.sums(begins),
+        "notional": cells.notional.sums(begins),
+        "open": cells.open[begins],
+        "high": high,
+        "low": low,
+        "ticks": added(cells.ticks, begins),
+    }
+    return Folded(schema, columns)
+
+
+def _columns(ticks: Folded) -> Columns:
+    """Return ticks as a batch and the arrays behind it."""
+    return Columns(
+        source=ticks.batch(),
+        time=ticks["timestamp"],
+        **{name: ticks[name] for name in ("price", "open", "high", "low")},
+        **{name: ticks[name] for name in ("size", "notional", "ticks")},
     )
-    return Columns(rows, time, price, opened, high, low, size, notional, ticks)
 
 
-def _extremes(cells: Columns, first: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+def _extremes(cells: Columns, begins: npt.NDArray[np.int64]) -> tuple[Array, Array]:
     """Return the highest and the lowest price of each run.
 
     Mostly the price stays what it is, so just the rows within runs that move it are looked at.
     """
-    high, low = cells.high[first], cells.low[first]
+    high, low = cells.high[begins], cells.low[begins]
     new = np.zeros(len(cells), bool)
-    new[first] = True
-    moved = (cells.high[1:] != cells.high[:-1]) | (cells.low[1:] != cells.low[:-1])
+    new[begins] = True
+    moved = cells.high[1:] != cells.high[:-1]
+    if cells.low is not cells.high:
+        moved |= cells.low[1:] != cells.low[:-1]
     rows = np.flatnonzero(moved & ~new[1:]) + 1
     if len(rows):
         runs = np.cumsum(new)[rows] - 1

@@ -1,7 +1,7 @@
 """Rows as NumPy arrays, whatever their kind: what aggregate, filter and bars compute on."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import attrs
@@ -9,24 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ..amounts import INT64_MAX, at, column, from_ints, ints, limbs
-from ..components import State
+from ..amounts import ints, limbs
 from ..errors import ConfigError
-from ..schema import batch, kind, nanoseconds, same, word
+from ..schema import kind, nanoseconds, same
 from .addends import Addends
-from .variance import Array, variances
+from .variance import Array
 
 Rows = npt.NDArray[np.int64]
 TRADES = ("TRADE", "TICK", "SIGNIFICANT")
 DAY = 86_400 * 10**9
+_OFF_BOOK = "off_book"
 
 
 @attrs.frozen(slots=False, eq=False)
 class Columns:
     """Trades, ticks or segments of ticks as arrays; sums are over all trades behind a row.
 
-    Prices are integers (int64, or Python's where they do not fit). `parts` are a row that was left
-    open and the rows of `source` that it was put in front of.
+    Prices are integers (int64, or Python's where they do not fit).
     """
 
     source: pa.RecordBatch
@@ -38,43 +37,9 @@ class Columns:
     size: Addends
     notional: Addends
     ticks: npt.NDArray[np.int64]
-    parts: "tuple[pa.RecordBatch, Columns] | None" = None
 
     def __len__(self) -> int:
         return len(self.time)
-
-    def after(self, left: pa.RecordBatch | None) -> "Columns":
-        """Return these rows with a tick or a segment that was left open in front of them."""
-        if left is None:
-            return self
-
-        def both(name: str) -> Array:
-            return np.concatenate((_number(at(left[name], 0)), getattr(self, name)))
-
-        whole = "total_" if kind(left.schema) == "SIGNIFICANT" else ""
-        return Columns(
-            self.source,
-            np.concatenate((nanoseconds(left["timestamp"]), self.time)),
-            *(both("price"), both("open"), both("high"), both("low")),
-            self.size.after(at(left[f"{whole}size"], 0)),
-            self.notional.after(at(left[f"{whole}notional"], 0)),
-            np.concatenate((left[f"{whole}ticks"].to_numpy(), self.ticks)),
-            (left, self),
-        )
-
-    def to(self, stop: int, source: pa.RecordBatch) -> "Columns":
-        """Return the rows before `stop`, which are those of `source`."""
-        return Columns(
-            source,
-            self.time[:stop],
-            self.price[:stop],
-            self.open[:stop],
-            self.high[:stop],
-            self.low[:stop],
-            self.size.to(stop),
-            self.notional.to(stop),
-            self.ticks[:stop],
-        )
 
     @cached_property
     def _bought(self) -> npt.NDArray[np.bool_]:
@@ -87,9 +52,6 @@ class Columns:
     @cached_property
     def buy_size(self) -> Addends:
         """The size that takers bought."""
-        if self.parts:
-            left, rows = self.parts
-            return rows.buy_size.after(at(left["total_buy_size"], 0))
         if self._has_totals:
             return Addends.of(limbs(self.source["total_buy_size"]))
         return self.size.where(self._bought)
@@ -97,9 +59,6 @@ class Columns:
     @cached_property
     def buy_notional(self) -> Addends:
         """The notional that takers bought."""
-        if self.parts:
-            left, rows = self.parts
-            return rows.buy_notional.after(at(left["total_buy_notional"], 0))
         if self._has_totals:
             return Addends.of(limbs(self.source["total_buy_notional"]))
         return self.notional.where(self._bought)
@@ -107,48 +66,28 @@ class Columns:
     @cached_property
     def buy_ticks(self) -> npt.NDArray[np.int64]:
         """The trades in which takers bought."""
-        if self.parts:
-            left, rows = self.parts
-            return np.concatenate((left["total_buy_ticks"].to_numpy(), rows.buy_ticks))
         if self._has_totals:
             return np.asarray(self.source["total_buy_ticks"].to_numpy())
         return self.ticks * self._bought
 
-    @cached_property
-    def variances(self) -> Addends:
-        """Each row's squared log return over the row before."""
-        return Addends.of_ints(variances(self.price))
-
     def first_ids(self, rows: Rows) -> pa.Array:
-        """Return the ids of the first trades behind these rows, which ascend."""
-        return self._taken(rows, lambda part: part["trade_id"])
+        """Return the ids of the first trades behind some rows."""
+        return _picked(self.source["trade_id"], rows)
 
     def last_ids(self, rows: Rows) -> pa.Array:
-        """Return the ids of the last trades behind these rows, which ascend."""
-        return self._taken(rows, _last_ids)
+        """Return the ids of the last trades behind some rows."""
+        return _picked(_last_ids(self.source), rows)
 
     def received(self, rows: Rows) -> pa.Array:
-        """Return when these rows, which ascend, came in; in history nobody knows."""
-        return self._taken(rows, lambda part: part["received"])
-
-    def _taken(self, rows: Rows, column: Callable[[pa.RecordBatch], pa.Array]) -> pa.Array:
-        given = column(self.source)
-        if self.parts is None:
-            return _picked(given, rows)
-        head = column(self.parts[0])
-        if rows[0] > 0:
-            return _picked(given, rows - 1)
-        return pa.concat_arrays([head, _picked(given, rows[1:] - 1)])
-
-
-def _number(value: int) -> Array:
-    """Return one integer as an array."""
-    return np.array([value], np.int64 if abs(value) <= INT64_MAX else object)
+        """Return when some rows came in; in history nobody knows."""
+        return _picked(self.source["received"], rows)
 
 
 def _picked(column: pa.Array, rows: Rows) -> pa.Array:
     if column.null_count == len(column):
         return pa.nulls(len(rows), column.type)
+    if len(rows) == 1:
+        return column.slice(int(rows[0]), 1)
     return column.take(pa.array(rows))
 
 
@@ -194,9 +133,16 @@ def on_book(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return the rows without those that carry the flag `off_book`."""
     if "flag" not in rows.schema.names or rows["flag"].null_count == len(rows):
         return rows
-    if not same(rows["flag"].drop_null(), "off_book").any():  # for few rows have a flag
+    if _OFF_BOOK.encode() not in _text(rows["flag"]):  # for hardly a row has this flag
         return rows
-    return rows.filter(pa.array(~same(rows["flag"], "off_book")))
+    return rows.filter(pa.array(~same(rows["flag"], _OFF_BOOK)))
+
+
+def _text(column: pa.Array) -> bytes:
+    """Return all texts of a column, one after the other."""
+    _, offsets, text = column.buffers()
+    begin, end = np.frombuffer(offsets, np.int32)[[column.offset, column.offset + len(column)]]
+    return text.slice(begin, end - begin).to_pybytes() if text else b""
 
 
 def changes(*keys: Array) -> npt.NDArray[np.int64]:
@@ -231,46 +177,6 @@ def only(schemas: Mapping[str, pa.Schema], what: str, kinds: Sequence[str] = TRA
     return first
 
 
-def plain(rows: pa.RecordBatch | None) -> State | None:
-    """Return rows as data that JSON can hold: times as nanoseconds, amounts as text."""
-    if rows is None:
-        return None
-    state = {}
-    for field in rows.schema:
-        values = rows[field.name]
-        if pa.types.is_timestamp(field.type):
-            values = values.view(pa.int64())
-        elif pa.types.is_decimal(field.type) or pa.types.is_dictionary(field.type):
-            values = values.cast(pa.string())
-        state[field.name] = values.to_pylist()
-    return state
-
-
-def restored(schema: pa.Schema, state: State | None) -> pa.RecordBatch | None:
-    """Return the rows that `plain` was given."""
-    if state is None:
-        return None
-    arrays = {}
-    for field in schema:
-        given = state[field.name]
-        if pa.types.is_timestamp(field.type):
-            arrays[field.name] = pa.array(given, pa.int64()).view(field.type)
-        elif pa.types.is_decimal(field.type):
-            arrays[field.name] = pa.array(given, pa.string()).cast(field.type)
-        elif pa.types.is_dictionary(field.type):
-            arrays[field.name] = pa.array(given, pa.string()).dictionary_encode()
-        else:
-            arrays[field.name] = pa.array(given, field.type)
-    return batch(schema, **arrays)
-
-
-def words(rows: pa.RecordBatch, count: int) -> dict[str, pa.Array]:
-    """Return the columns `exchange` and `symbol` of a stream for this many rows."""
-    return {name: word(rows[name][0].as_py(), count) for name in ("exchange", "symbol")}
-
-
-def amount(values: Array | Addends, schema: pa.Schema, name: str) -> pa.Array:
-    """Return integers, limbs or addends as the decimal column that a schema has under a name."""
-    if isinstance(values, Addends):
-        values = values.limbs()
-    return column(values if values.ndim > 1 else from_ints(values), schema.field(name).type.scale)
+def words(rows: pa.RecordBatch) -> dict[str, str]:
+    """Return the exchange and the symbol of a stream."""
+    return {name: rows[name][0].as_py() for name in ("exchange", "symbol")}

@@ -1,5 +1,6 @@
 """Keep the significant ticks and the totals of all that lies between them."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import ClassVar
@@ -13,21 +14,21 @@ from ..amounts import added, limbs, scaled
 from ..components import Seam, State, Step, option
 from ..hookspecs import hookimpl
 from ..options import duration
-from ..schema import batch, kind, nanoseconds, scales, schema, times
+from ..schema import kind, scales, schema
 from .addends import Addends, Mask
-from .columns import (
-    DAY,
-    Columns,
-    amount,
-    changes,
-    columns,
-    ends,
-    only,
-    plain,
-    restored,
-    windows,
-    words,
-)
+from .carry import Folded, How, batch_of, earlier, later, merged, parted, plain, restored
+from .columns import DAY, Columns, changes, columns, ends, only, windows, words
+
+_HOW: How = {
+    **dict.fromkeys(("exchange", "symbol", "trade_id", "open"), earlier),
+    **dict.fromkeys(("timestamp", "received", "last_trade_id", "price"), later),
+    **dict.fromkeys(("tick_rule", "size", "notional", "ticks"), later),
+    **dict.fromkeys(("total_size", "total_buy_size"), operator.add),
+    **dict.fromkeys(("total_notional", "total_buy_notional"), operator.add),
+    **dict.fromkeys(("total_ticks", "total_buy_ticks"), operator.add),
+    "high": max,
+    "low": min,
+}
 
 
 @attrs.frozen
@@ -78,21 +79,24 @@ class _Filtering:
         if not len(cells):
             return
         big = self._significant(cells)
-        if self._open is not None:
-            cells, big = cells.after(self._open), np.append(False, big)
         ended = np.append(False, big[:-1]).cumsum()
-        first = changes(ended, windows(cells.time, self._window))
-        segments = _segments(cells, first, big, self._schema)
-        closed = len(segments) - (not big[-1])
-        self._open = segments.slice(closed) if closed < len(segments) else None
-        yield segments.slice(0, closed)
+        window = windows(cells.time, self._window)
+        segments = _segments(cells, changes(ended, window), big, self._schema)
+        head, same = self._open, False
+        if head is not None:
+            opened = windows(np.array([head["timestamp"]]), self._window)
+            same = bool(opened[0] == window[0])
+            head = merged(head, segments.row(0), _HOW) if same else head
+        over, self._open = parted(segments, head, int(same), bool(big[-1]))
+        if over:
+            yield over.batch()
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            last = int(nanoseconds(self._open["timestamp"])[0])
+            last = self._open["timestamp"]
             ended, now = windows(np.array([last, time]), self._window)
             if ended != now and last < time:
-                yield self._open
+                yield from self.flush()
                 self._open = None
 
     def cut(self) -> Iterator[pa.RecordBatch]:
@@ -100,10 +104,10 @@ class _Filtering:
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            yield self._open
+            yield batch_of(self._schema, self._open)
 
     def state(self) -> State:
-        return {"open": plain(self._open)}
+        return {"open": plain(self._schema, self._open)}
 
     def _significant(self, cells: Columns) -> Mask:
         """Tell which rows stand for themselves."""
@@ -116,36 +120,34 @@ class _Filtering:
 
 
 def _segments(
-    cells: Columns, first: npt.NDArray[np.int64], big: Mask, schema: pa.Schema
-) -> pa.RecordBatch:
+    cells: Columns, begins: npt.NDArray[np.int64], big: Mask, schema: pa.Schema
+) -> Folded:
     """Return a row for each segment; `big` marks the ticks that stand for themselves."""
-    last = ends(first, len(cells))
-    rows, left = cells.source, ~big[last]
+    lasts = ends(begins, len(cells))
+    rows = cells.source
     ticks = rows["ticks"] if "ticks" in rows.schema.names else pa.array(np.ones(len(rows), int))
-    # A row that was left open is in front of those of the source, and never significant.
-    own = pa.array(np.where(left, 0, last - (len(cells) - len(rows))), mask=left)
-    return batch(
-        schema,
-        **words(rows, len(first)),
-        timestamp=times(cells.time[last]),
-        received=cells.received(last),
-        trade_id=cells.first_ids(first),
-        last_trade_id=cells.last_ids(last),
-        tick_rule=rows["tick_rule"].take(own),
-        price=amount(cells.price[last], schema, "price"),
-        size=rows["size"].take(own),
-        notional=rows["notional"].take(own),
-        open=amount(cells.open[first], schema, "open"),
-        high=amount(np.maximum.reduceat(cells.high, first), schema, "high"),
-        low=amount(np.minimum.reduceat(cells.low, first), schema, "low"),
-        ticks=ticks.take(own),
-        total_size=amount(cells.size.sums(first), schema, "total_size"),
-        total_buy_size=amount(cells.buy_size.sums(first), schema, "total_buy_size"),
-        total_notional=amount(cells.notional.sums(first), schema, "total_notional"),
-        total_buy_notional=amount(cells.buy_notional.sums(first), schema, "total_buy_notional"),
-        total_ticks=pa.array(added(cells.ticks, first)),
-        total_buy_ticks=pa.array(added(cells.buy_ticks, first)),
-    )
+    own = pa.array(lasts, mask=~big[lasts])
+    columns = words(rows) | {
+        "timestamp": cells.time[lasts],
+        "received": cells.received(lasts),
+        "trade_id": cells.first_ids(begins),
+        "last_trade_id": cells.last_ids(lasts),
+        "tick_rule": rows["tick_rule"].take(own),
+        "price": cells.price[lasts],
+        "size": rows["size"].take(own),
+        "notional": rows["notional"].take(own),
+        "open": cells.open[begins],
+        "high": np.maximum.reduceat(cells.high, begins),
+        "low": np.minimum.reduceat(cells.low, begins),
+        "ticks": ticks.take(own),
+        "total_size": cells.size.sums(begins),
+        "total_buy_size": cells.buy_size.sums(begins),
+        "total_notional": cells.notional.sums(begins),
+        "total_buy_notional": cells.buy_notional.sums(begins),
+        "total_ticks": added(cells.ticks, begins),
+        "total_buy_ticks": added(cells.buy_ticks, begins),
+    }
+    return Folded(schema, columns)
 
 
 @hookimpl

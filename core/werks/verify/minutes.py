@@ -3,8 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
-from ..schema import batch, empty, nanoseconds, scales, schema, times
-from ..transforms.columns import Columns, amount, changes, columns, ends, only, words
+from ..schema import empty, nanoseconds, scales, schema
+from ..transforms.carry import Folded
+from ..transforms.columns import Columns, changes, columns, ends, only, words
 
 _MINUTE = 60 * 10**9
 # Live rows come in small batches: so many batches, or rows, are folded at once.
@@ -94,17 +95,16 @@ def _folded(cells: Columns, ticks: pa.Schema) -> pa.RecordBatch:
     minute = cells.time // _MINUTE
     first = changes(minute)
     last = ends(first, len(cells))
-    return batch(
-        ticks,
-        **words(cells.source, len(first)),
-        timestamp=times(minute[first] * _MINUTE),
-        trade_id=cells.first_ids(first),
-        last_trade_id=cells.last_ids(last),
-        price=amount(cells.price[last], ticks, "price"),
-        size=amount(cells.size.sums(first), ticks, "size"),
-        notional=amount(cells.notional.sums(first), ticks, "notional"),
-        open=amount(cells.open[first], ticks, "open"),
-        high=amount(np.maximum.reduceat(cells.high, first), ticks, "high"),
-        low=amount(np.minimum.reduceat(cells.low, first), ticks, "low"),
-        ticks=pa.array(np.add.reduceat(cells.ticks, first)),
-    )
+    columns = words(cells.source) | {
+        "timestamp": minute[first] * _MINUTE,
+        "trade_id": cells.first_ids(first),
+        "last_trade_id": cells.last_ids(last),
+        "price": cells.price[last],
+        "size": cells.size.sums(first),
+        "notional": cells.notional.sums(first),
+        "open": cells.open[first],
+        "high": np.maximum.reduceat(cells.high, first),
+        "low": np.minimum.reduceat(cells.low, first),
+        "ticks": np.add.reduceat(cells.ticks, first),
+    }
+    return Folded(ticks, columns).batch()

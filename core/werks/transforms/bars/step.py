@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...components import State
-from ...schema import nanoseconds
-from ..columns import Columns, columns, plain, restored
+from ..carry import Folded, Row, batch_of, parted, plain, restored
+from ..columns import Columns, columns
 from .fold import fold, join
 
 
@@ -33,15 +33,15 @@ class Cut:
 class Rule(Protocol):
     """What decides where bars end."""
 
-    def cut(self, cells: Columns, open_: pa.RecordBatch | None) -> Cut:
+    def cut(self, cells: Columns, open_: Row | None) -> Cut:
         """Return where bars end among these rows, given the open bar."""
         ...
 
-    def label(self, bars: pa.RecordBatch) -> pa.RecordBatch:
+    def label(self, bars: Folded) -> Folded:
         """Return bars with the times that they are known by."""
         ...
 
-    def closes(self, open_: pa.RecordBatch, time: int) -> bool | None:
+    def closes(self, open_: Row, time: int) -> bool | None:
         """Return None if the open bar stays open at a time, else whether it closes complete."""
         ...
 
@@ -53,7 +53,7 @@ class Rule(Protocol):
         """Yield closed bars, with those between and after them (up to a time) that had no trade."""
         ...
 
-    def torn(self, open_: pa.RecordBatch | None) -> bool:
+    def torn(self, open_: Row | None) -> bool:
         """Take note of a gap; return whether the open bar must close before it."""
         ...
 
@@ -72,7 +72,7 @@ class Making:
     def __init__(self, schema: pa.Schema, rule: Rule, state: State | None) -> None:
         self._schema = schema
         self._rule = rule
-        self._open: pa.RecordBatch | None = None
+        self._open: Row | None = None
         if state is not None:
             self._open = restored(schema, state["open"])
             rule.restore(state["rule"])
@@ -83,18 +83,15 @@ class Making:
         if not len(cells):
             return
         cut = self._rule.cut(cells, self._open)
-        bars = _flagged(self._rule.label(fold(cells, cut.first, self._schema)), cut.complete)
-        if self._open is not None:
-            if cut.continues:
-                head = join(self._open, bars.slice(0, 1), cells.price[0])
-            else:
-                left = np.array([cut.left_complete])
-                head = pa.concat_batches([_flagged(self._open, left), bars.slice(0, 1)])
-            bars = pa.concat_batches([head, bars.slice(1)])
-        closed = len(bars) - (not cut.closed)
-        self._open = None if cut.closed else bars.slice(closed)
-        until = None if self._open is None else int(nanoseconds(self._open["timestamp"])[0])
-        yield from self._rule.filled(bars.slice(0, closed), until)
+        bars = self._rule.label(fold(cells, cut.first, cut.complete, self._schema))
+        head = self._open
+        if head is not None and cut.continues:
+            head = join(head, bars.row(0), int(cells.price[0]))
+        elif head is not None:
+            head = _flagged(head, cut.left_complete)
+        over, self._open = parted(bars, head, int(cut.continues), cut.closed)
+        until = None if self._open is None else self._open["timestamp"]
+        yield from self._rule.filled(over and over.batch(), until)
 
     def advance(self, time: int) -> Iterator[pa.RecordBatch]:
         """Close the open bar if it cannot go on beyond a time."""
@@ -102,7 +99,7 @@ class Making:
         if self._open is not None:
             complete = self._rule.closes(self._open, time)
             if complete is not None:
-                closed = _flagged(self._open, np.array([complete]))
+                closed = batch_of(self._schema, _flagged(self._open, complete))
                 self._open = None
         self._rule.advanced(time)
         until = None if self._open is not None else time
@@ -114,19 +111,18 @@ class Making:
             yield from self.flush()
             self._open = None
         elif self._open is not None:
-            self._open = _flagged(self._open, np.zeros(1, bool))
+            self._open = _flagged(self._open, False)
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         """Yield the open bar as it stands."""
         if self._open is not None:
-            yield _flagged(self._open, np.zeros(1, bool))
+            yield batch_of(self._schema, _flagged(self._open, False))
 
     def state(self) -> State:
         """Return the open bar and what the rule carries."""
-        return {"open": plain(self._open), "rule": self._rule.state()}
+        return {"open": plain(self._schema, self._open), "rule": self._rule.state()}
 
 
-def _flagged(bars: pa.RecordBatch, complete: npt.NDArray[np.bool_]) -> pa.RecordBatch:
-    """Return bars whose `complete` is no more than it was."""
-    both = bars["complete"].to_numpy(zero_copy_only=False) & complete
-    return bars.set_column(bars.schema.get_field_index("complete"), "complete", pa.array(both))
+def _flagged(bar: Row, complete: bool) -> Row:
+    """Return a bar whose `complete` is no more than it was."""
+    return bar | {"complete": bar["complete"] and complete}

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ...components import State
 from ..addends import Addends
+from ..carry import Folded, Row
 from ..columns import DAY, Columns
 from .prefix import Prefix
 from .step import Cut
@@ -40,7 +41,7 @@ class Threshold:
         self._today = 0
         self._past: list[int] = []
 
-    def cut(self, cells: Columns, open_: pa.RecordBatch | None) -> Cut:
+    def cut(self, cells: Columns, open_: Row | None) -> Cut:
         """Return where the sum reaches the threshold, or a period ends."""
         given = getattr(cells, self._by)
         prefix = Prefix(given if isinstance(given, Addends) else Addends.of_ints(given))
@@ -110,11 +111,11 @@ class Threshold:
         if len(self._past) == wanted:
             self._goal = max(1, -(-sum(self._past) // (wanted * bars)))
 
-    def label(self, bars: pa.RecordBatch) -> pa.RecordBatch:
+    def label(self, bars: Folded) -> Folded:
         """Return bars as they are: known by the times of their trades."""
         return bars
 
-    def closes(self, open_: pa.RecordBatch, time: int) -> bool | None:
+    def closes(self, open_: Row, time: int) -> bool | None:
         """Return False once the bar's period has ended."""
         period = int(_period(np.array([time]), self._reset)[0])
         return False if self._period is not None and period > self._period else None
@@ -129,7 +130,7 @@ class Threshold:
         if bars is not None and len(bars):
             yield bars
 
-    def torn(self, open_: pa.RecordBatch | None) -> bool:
+    def torn(self, open_: Row | None) -> bool:
         """Close the open bar at a gap, and count the day that is torn for nothing."""
         self._sum, self._period, self._torn, self._day, self._today = 0, None, self._day, None, 0
         return True
