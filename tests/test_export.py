@@ -1,6 +1,7 @@
 """Rows out of any sink into one file: all of them, in order, exactly, or a clear line why not."""
 
 import gzip
+import importlib
 import os
 import shutil
 import signal
@@ -327,16 +328,31 @@ def test_a_day_without_a_receipt_is_named(copied, export):
     assert export.err.splitlines()[1:] == [said]
 
 
-def test_today_may_be_heard_still_and_nothing_is_missing(copied, export, monkeypatch):
-    """Whatever day it is that a run has marked as heard so far."""
+@pytest.fixture
+def the_third_is_heard(copied, monkeypatch):
+    """Return what marks the third day of some markets as heard, but for its last 1.5 s.
+
+    Whatever day it is: that one is today, and no receipt speaks of it.
+    """
     folder = copied.parent / "files/minutes/sim"
     for symbol in ("BTCUSD", "ETHUSD"):
         (folder / symbol / "_receipts/2024-01-03.feather.json").unlink()
     last = date(2024, 1, 3)
-    mark = Mark(last, Place(MIDNIGHT + 3 * 86_400 * 10**9 - 1_500_000_000), {}, {}, {}, {}, {})
-    with closing(Ledger(str(copied.parent / "werks.db"), "export")) as ledger:
-        ledger.go_on({Stream("sim", "BTCUSD", "sim.trades"): mark.text()})
-    monkeypatch.setattr("werks.cli.export._today", lambda: last)
+    module = importlib.import_module("werks.cli.export")  # the package has a command of that name
+    monkeypatch.setattr(module, "_today", lambda: last)
+
+    def heard(*streams):
+        mark = Mark(last, Place(MIDNIGHT + 3 * 86_400 * 10**9 - 1_500_000_000), {}, {}, {}, {}, {})
+        with closing(Ledger(str(copied.parent / "werks.db"), "export")) as ledger:
+            ledger.go_on({Stream(*stream): mark.text() for stream in streams})
+
+    return heard
+
+
+def test_today_may_be_heard_still_and_nothing_is_missing(
+    copied, export, the_third_is_heard, monkeypatch
+):
+    the_third_is_heard(("sim", "BTCUSD", "sim.trades"))
     to = export("a.csv", "--symbol", "BTCUSD", code=0, file=copied)
     told = "live: sim BTCUSD 2024-01-03: so far kept up to 2024-01-03T23:59:58.5Z"
     assert export.err.splitlines() == [told]
@@ -347,6 +363,16 @@ def test_today_may_be_heard_still_and_nothing_is_missing(copied, export, monkeyp
     monkeypatch.undo()
     export("a.csv", "--symbol", "BTCUSD", code=1, file=copied)
     assert export.err == said.replace("ETH", "BTC") + "\n"
+
+
+def test_a_market_of_which_only_other_rows_are_heard_is_unproven(
+    copied, export, the_third_is_heard
+):
+    """The candles of the market are heard; the minutes here are made of its trades."""
+    the_third_is_heard(("sim", "BTCUSD", "sim.candles"))
+    export("a.csv", "--symbol", "BTCUSD", code=1, file=copied)
+    said = "unproven: sim BTCUSD 2024-01-03: no receipt says that it is whole"
+    assert export.err.splitlines() == [said]
 
 
 def test_a_sink_that_holds_nothing_writes_no_file(export):

@@ -136,6 +136,8 @@ from werks import hookimpl
 
 @attrs.frozen
 class Quiet:
+    token: str = "a plain text"
+
     @hookimpl
     def {hook}(self{argument}):
         pass
@@ -163,6 +165,18 @@ def test_a_hook_of_an_observer_that_would_never_be_called_is_told(shelf, hook, a
     (problem,) = raised.value.problems
     assert problem.startswith("p.toml: observers.quiet.type: an observer: ")
     assert said in problem
+    assert "a plain text" not in problem
+
+
+def test_an_observer_that_cannot_be_made_is_told_once(shelf):
+    text = TEXT.format(log="log.txt") + '\n[observers.quiet]\ntype = "quiet"\ntoken = 5\n'
+    Path("p.toml").write_text(text)
+    Path("quiet.py").write_text(BAD.format(hook="werks_windows_done", argument=""))
+    sys.modules.pop("werks_file_quiet", None)
+    with pytest.raises(ConfigError) as raised:
+        load(Path("p.toml"), NOW, (SHOP, Path("quiet.py")))
+    assert len(raised.value.problems) == 1
+    assert "quiet.token" in raised.value.problems[0]
 
 
 def test_a_hook_that_a_program_registers_and_nobody_calls_is_told(shelf):

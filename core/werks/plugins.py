@@ -169,7 +169,8 @@ class Plugins:
 
 
 def _said(error: pluggy.PluginValidationError) -> str:
-    return " ".join(str(error).partition(" in plugin <")[0].split())
+    # What follows shows the plugin itself, with all of its options: a token may be among them.
+    return " ".join(str(error).partition(" in plugin ")[0].split())
 
 
 def _told(outcome: pluggy.Result[Any], hook: str, *_: Any) -> None:

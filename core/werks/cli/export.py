@@ -50,7 +50,7 @@ def export_file(file: Path, plugins: tuple[Path, ...], to: str, given: Mapping[s
         graph = load(file, plugin_files=plugins)
         encoder = _encoder(graph, to, given["amounts"])
         export = Export(graph, _wanted(graph, given, datetime.now(UTC)))
-        heard = _heard(graph)
+        heard = _heard(graph, export.node)
         _require_some(export, heard)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with _opened(to) as out:
@@ -68,14 +68,16 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _heard(graph: Graph) -> Heard:
-    """Return up to when (ns) today is kept of each market that is heard live."""
-    today = _today()
+def _heard(graph: Graph, node: str) -> Heard:
+    """Return up to when (ns) today is kept of each market whose sources of a node are heard."""
+    today, found = _today(), dict[tuple[Stream, date], int]()
+    components = {each.source.type for each in graph.branches if node in each.schemas}
     with ledger_of(graph.config) as ledger:
-        found = {
-            stream: days[today] for stream, days in heard_live(ledger).items() if today in days
-        }
-    return {(_market(each.exchange, each.symbol), today): until for each, until in found.items()}
+        for stream, days in heard_live(ledger).items():
+            if stream.component in components and today in days:
+                key = _market(stream.exchange, stream.symbol), today
+                found[key] = min(days[today], found.get(key, days[today]))
+    return found
 
 
 def _market(exchange: str, symbol: str) -> Stream:

@@ -219,7 +219,9 @@ def _wrong(fact: _Fact, door: Any) -> str:
 
 
 def hooks(observer: Any, plugins: Plugins) -> list[tuple[str, str]]:
-    """Return what is wrong with the hooks of an observer, None if it could not be made."""
+    """Return what is wrong with the hooks of an observer; nothing is if it could not be made."""
+    if observer is None:
+        return []
     try:
         plugins.check_hooks(observer)
     except PluginError as error:
