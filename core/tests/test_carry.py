@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from werks.schema import Scales, kind, schema
 from werks.transforms.addends import Addends
-from werks.transforms.carry import Folded, batch_of, parted, plain, restored, row_of
+from werks.transforms.carry import Folded, Layout, batch_of, parted, plain, restored, row_of
 from werks.transforms.columns import on_book
 
 TICK = schema("TICK", Scales(3, 5))
@@ -41,7 +41,7 @@ def rows(of):
 @given(st.sampled_from((TICK, SIGNIFICANT)).flatmap(lambda of: st.tuples(st.just(of), rows(of))))
 def test_a_row_is_the_same_as_a_batch_and_as_json(given_):
     of, row = given_
-    assert row_of(batch_of(of, row)) == row
+    assert row_of(batch_of(Layout(of), row)) == row
     assert restored(of, json.loads(json.dumps(plain(of, row)))) == row
 
 
@@ -58,7 +58,7 @@ def test_a_row_stands_in_front_of_others(head, amounts, begin):
     kind_of = object if max(amounts) >= 2**63 else np.int64
     prices = np.array(amounts, kind_of)
     folded = Folded(
-        of,
+        Layout(of),
         {
             "symbol": "X",
             "timestamp": np.arange(count),

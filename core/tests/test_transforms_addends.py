@@ -81,7 +81,7 @@ def test_rows_that_are_not_kept_are_zero(values, data):
     rows = len(values)
     keep = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
     before = addends(values)
-    kept = before.where(keep)
+    kept = before.where(-keep.astype(np.int64))
     assert whole(kept) == [value * bool(on) for value, on in zip(values, keep, strict=True)]
     assert whole(before) == values
 

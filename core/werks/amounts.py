@@ -10,6 +10,7 @@ import math
 import sys
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -22,6 +23,7 @@ Starts = npt.NDArray[np.int64]
 
 PRECISION = 38
 _LOW32 = np.uint64(0xFFFFFFFF)
+_LOW64 = 2**64 - 1
 _32 = np.uint64(32)
 INT64_MAX = 2**63 - 1
 _WORD = 64
@@ -51,8 +53,12 @@ def column(values: Limbs, scale: int, mask: npt.NDArray[np.bool_] | None = None)
     values = np.ascontiguousarray(values)
     valid = None if mask is None else pa.array(~mask).buffers()[1]
     nulls = 0 if mask is None else int(np.count_nonzero(mask))
-    kind = pa.decimal128(PRECISION, scale)
-    return pa.Array.from_buffers(kind, len(values), [valid, pa.py_buffer(values)], nulls)
+    return pa.Array.from_buffers(_type(scale), len(values), [valid, pa.py_buffer(values)], nulls)
+
+
+@cache
+def _type(scale: int) -> pa.DataType:
+    return pa.decimal128(PRECISION, scale)
 
 
 def fits(values: Limbs) -> bool:
@@ -67,8 +73,8 @@ def _fit(low: Ints, high: Ints) -> bool:
 
 
 def _halves(values: Limbs) -> tuple[Ints, Ints]:
-    """Return the low and the high halves, each in one piece: all that follows is faster so."""
-    return np.ascontiguousarray(values[:, 0]), np.ascontiguousarray(values[:, 1])
+    """Return the low halves in one piece, as all that follows is faster so, and the high ones."""
+    return np.ascontiguousarray(values[:, 0]), values[:, 1]
 
 
 def ints(values: Limbs) -> npt.NDArray[Any]:
@@ -84,7 +90,7 @@ def from_ints(values: npt.NDArray[Any]) -> Limbs:
     """Return limbs of integers, given as int64 or as an array of Python's integers."""
     out = np.empty((len(values), 2), np.int64)
     if values.dtype == object:
-        out[:, 0] = (values & (2**64 - 1)).astype(np.uint64).astype(np.int64)
+        out[:, 0] = (values & _LOW64).astype(np.uint64).astype(np.int64)
         out[:, 1] = (values >> 64).astype(np.int64)
     else:
         out[:, 0] = values
@@ -111,8 +117,8 @@ def parts(values: Limbs) -> tuple[Ints, Ints, Ints]:
 
 def _trailing(values: Limbs, low: Ints) -> int:
     """Return how many zeros the amounts seem to share at their end, at most 18."""
-    some = values[:: len(values) // _SAMPLE + 1]
-    shared = math.gcd(*(integer(pair) for pair in some))
+    some = values[:: len(values) // _SAMPLE + 1].tolist()
+    shared = math.gcd(*(upper * 2**_WORD + (lower & _LOW64) for lower, upper in some))
     twos = int(np.bitwise_or.reduce(low))
     zeros = 0
     while zeros < _MOST_ZEROS and not shared % 10 ** (zeros + 1) and not twos & (1 << zeros):
@@ -136,13 +142,16 @@ def narrow(values: Limbs) -> tuple[Ints, int] | None:
         return None
     # Division by 10**z is exact, so it is a shift by z and a product with the inverse of 5**z.
     unit, inverse = 10**zeros, pow(5**zeros, -1, 2**_WORD)
+    high = np.ascontiguousarray(high)
     whole = low.view(np.uint64) >> np.uint64(zeros)
     whole |= high.view(np.uint64) << np.uint64(_WORD - zeros)
     whole *= np.uint64(inverse)
     numbers = whole.view(np.int64)
     # So far this holds for the low 64 bits only. Where numbers × unit is not the amount, it is off
     # by a multiple of 2**64 × 2**z, which floats that are good to a tenth cannot overlook.
-    off = high - numbers * (unit / 2**_WORD)
+    off = numbers.astype(np.float64)
+    off *= -unit / 2**_WORD
+    off += high.astype(np.float64)
     right = bounded(numbers, unit) and off.min() > -1.5 and off.max() < 1.5
     return (numbers, unit) if right else None
 
@@ -197,7 +206,7 @@ def total(values: Limbs) -> int:
 
 def integer(pair: npt.NDArray[np.int64]) -> int:
     """Return the integer behind one row of limbs."""
-    return int(pair[1]) * 2**64 + (int(pair[0]) & (2**64 - 1))
+    return int(pair[1]) * 2**64 + (int(pair[0]) & _LOW64)
 
 
 def at(column: pa.Array, row: int) -> int:
@@ -209,7 +218,7 @@ def at(column: pa.Array, row: int) -> int:
 def single(value: int, scale: int) -> pa.Array:
     """Return a decimal column of one row."""
     data = pa.py_buffer(value.to_bytes(_BYTES, sys.byteorder, signed=True))
-    return pa.Array.from_buffers(pa.decimal128(PRECISION, scale), 1, [None, data])
+    return pa.Array.from_buffers(_type(scale), 1, [None, data])
 
 
 def product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Limbs:

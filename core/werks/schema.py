@@ -6,6 +6,7 @@ price and a size is exact. `size` is the base quantity, `notional` the quote val
 +1 when the taker bought, −1 when the taker sold, 0 when that is unknown.
 """
 
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 VERSION = 1
+# Columns of a word that are so short are cut from one that is kept, of so many texts at most.
+_SHORT, _TEXTS = 16, 4096
 _KIND, _VERSION = b"werks.schema", b"werks.version"
 
 
@@ -69,6 +72,15 @@ def scales(of: pa.Schema) -> Scales:
 
 def word(text: str, rows: int) -> pa.DictionaryArray:
     """Return a column that holds one word in every row."""
+    return _short(text).slice(0, rows) if rows <= _SHORT else _repeated(text, rows)
+
+
+@lru_cache(_TEXTS)
+def _short(text: str) -> pa.DictionaryArray:
+    return _repeated(text, _SHORT)
+
+
+def _repeated(text: str, rows: int) -> pa.DictionaryArray:
     words = pa.array([text], pa.string())
     return pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), words, safe=False)
 

@@ -22,6 +22,8 @@ from ..amounts import (
 )
 
 Mask = npt.NDArray[np.bool_]
+# All bits of a row that is kept, none of one that is not.
+Bits = npt.NDArray[np.int64]
 
 
 @attrs.frozen(eq=False)
@@ -59,10 +61,9 @@ class Addends:
             return Addends(added(self.values, starts), self.unit)
         return Addends(sums(self.values, starts))
 
-    def where(self, keep: Mask) -> "Addends":
+    def where(self, keep: Bits) -> "Addends":
         """Return these with zeros in the rows that are not kept."""
-        kept = keep if self.narrow else keep[:, None]
-        return Addends(self.values * kept, self.unit)
+        return Addends(self.values & (keep if self.narrow else keep[:, None]), self.unit)
 
     def after(self, amount: int) -> "Addends":
         """Return these with one amount in front of them."""

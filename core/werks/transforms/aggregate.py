@@ -13,7 +13,7 @@ from ..amounts import added
 from ..components import Seam, State, Step
 from ..hookspecs import hookimpl
 from ..schema import scales, schema
-from .carry import Folded, How, batch_of, earlier, later, merged, parted, plain, restored
+from .carry import Folded, How, Layout, batch_of, earlier, later, merged, parted, plain, restored
 from .columns import Columns, changes, columns, ends, only, remember, words
 from .variance import Array
 
@@ -47,14 +47,14 @@ class Aggregate:
 
 class _Aggregating:
     def __init__(self, schema: pa.Schema, state: State | None) -> None:
-        self._schema = schema
+        self._layout = Layout(schema)
         self._open = restored(schema, (state or {}).get("open"))
 
     def push(self, rows: pa.RecordBatch, node: str) -> Iterator[pa.RecordBatch]:
         cells = columns(rows)
         if not len(cells):
             return
-        ticks = _fold(cells, self._schema)
+        ticks = _fold(cells, self._layout)
         head, same = self._open, False
         if head is not None:
             one = ticks.row(0)
@@ -75,13 +75,13 @@ class _Aggregating:
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            yield batch_of(self._schema, self._open)
+            yield batch_of(self._layout, self._open)
 
     def state(self) -> State:
-        return {"open": plain(self._schema, self._open)}
+        return {"open": plain(self._layout.schema, self._open)}
 
 
-def _fold(cells: Columns, schema: pa.Schema) -> Folded:
+def _fold(cells: Columns, layout: Layout) -> Folded:
     """Return a tick for each run of rows of one time and one taker's side."""
     rules = cells.source["tick_rule"].to_numpy()
     begins = changes(cells.time, rules)
@@ -101,7 +101,7 @@ def _fold(cells: Columns, schema: pa.Schema) -> Folded:
         "low": low,
         "ticks": added(cells.ticks, begins),
     }
-    return Folded(schema, columns)
+    return Folded(layout, columns)
 
 
 def _columns(ticks: Folded) -> Columns:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ..amounts import INT64_MAX, at, decimal, from_ints, scaled, single
 from ..amounts import column as decimals
 from ..components import State
-from ..schema import batch, times, word
+from ..schema import times, word
 from .addends import Addends
 from .variance import Array
 
@@ -36,6 +36,29 @@ def merged(left: Row, right: Row, how: How) -> Row:
     return {name: rule(left[name], right[name]) for name, rule in how.items()}
 
 
+@attrs.frozen
+class Kind:
+    """What a column holds: decimals have a scale; a word is one of few texts."""
+
+    type: pa.DataType
+    scale: int | None
+    is_time: bool
+    is_word: bool
+
+
+def _kind(of: pa.DataType) -> Kind:
+    scale = of.scale if pa.types.is_decimal(of) else None
+    return Kind(of, scale, pa.types.is_timestamp(of), pa.types.is_dictionary(of))
+
+
+class Layout:
+    """A schema taken apart once, as Arrow takes its time for that and steps are many."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.kinds = {field.name: _kind(field.type) for field in schema}
+
+
 @attrs.frozen(eq=False)
 class Folded:
     """Folded rows, column by column: a word for all rows as text, numbers as integers or addends.
@@ -43,7 +66,7 @@ class Folded:
     What rows just hand on, ids for instance, is Arrow's.
     """
 
-    schema: pa.Schema
+    layout: Layout
     columns: dict[str, Cells]
 
     def __len__(self) -> int:
@@ -59,26 +82,26 @@ class Folded:
     def after(self, row: Row, begin: int, stop: int) -> "Folded":
         """Return the rows from `begin` on and before `stop`, with another one in front of them."""
         columns = {
-            name: _after(row[name], _cut(cells, begin, stop), self.schema.field(name).type)
+            name: _after(row[name], _cut(cells, begin, stop), self.layout.kinds[name])
             for name, cells in self.columns.items()
         }
-        return Folded(self.schema, columns)
+        return Folded(self.layout, columns)
 
     def to(self, stop: int) -> "Folded":
         """Return the rows before `stop`."""
         if stop == len(self):
             return self
         columns = {name: _cut(cells, 0, stop) for name, cells in self.columns.items()}
-        return Folded(self.schema, columns)
+        return Folded(self.layout, columns)
 
     def batch(self) -> pa.RecordBatch:
-        """Return the rows as a batch."""
-        count = len(self)
-        columns = {
-            name: _column(cells, count, self.schema.field(name).type)
-            for name, cells in self.columns.items()
-        }
-        return batch(self.schema, **columns)
+        """Return the rows as a batch; a column that is left out is null in every row."""
+        count, given = len(self), self.columns
+        columns = [
+            _column(given[name], count, kind) if name in given else pa.nulls(count, kind.type)
+            for name, kind in self.layout.kinds.items()
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self.layout.schema)
 
 
 def parted(
@@ -129,7 +152,7 @@ def _cut(cells: Cells, begin: int, stop: int) -> Cells:
     return cells.slice(begin, stop - begin)
 
 
-def _after(value: Any, cells: Cells, kind: pa.DataType) -> Cells:
+def _after(value: Any, cells: Cells, kind: Kind) -> Cells:
     if isinstance(cells, str):
         return cells
     if isinstance(cells, Addends):
@@ -140,32 +163,32 @@ def _after(value: Any, cells: Cells, kind: pa.DataType) -> Cells:
     return pa.concat_arrays([_single(value, kind), cells])
 
 
-def _single(value: Any, kind: pa.DataType) -> pa.Array:
+def _single(value: Any, kind: Kind) -> pa.Array:
     if value is None:
-        return pa.nulls(1, kind)
-    if pa.types.is_decimal(kind):
+        return pa.nulls(1, kind.type)
+    if kind.scale is not None:
         return single(value, kind.scale)
-    if pa.types.is_timestamp(kind):
+    if kind.is_time:
         return times(np.array([value], np.int64))
-    return word(value, 1) if pa.types.is_dictionary(kind) else pa.array([value], kind)
+    return word(value, 1) if kind.is_word else pa.array([value], kind.type)
 
 
-def _column(cells: Cells, count: int, kind: pa.DataType) -> pa.Array:
+def _column(cells: Cells, count: int, kind: Kind) -> pa.Array:
     if isinstance(cells, str):
         return word(cells, count)
     if isinstance(cells, Addends):
-        return decimals(cells.limbs(), kind.scale)
+        return decimals(cells.limbs(), kind.scale or 0)
     if not isinstance(cells, np.ndarray):
         return cells
-    if pa.types.is_decimal(kind):
+    if kind.scale is not None:
         return decimals(from_ints(cells), kind.scale)
-    return times(cells) if pa.types.is_timestamp(kind) else pa.array(cells)
+    return times(cells) if kind.is_time else pa.array(cells, kind.type)
 
 
-def batch_of(schema: pa.Schema, row: Row) -> pa.RecordBatch:
+def batch_of(layout: Layout, row: Row) -> pa.RecordBatch:
     """Return one row as a batch."""
-    columns = [_single(row[field.name], field.type) for field in schema]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = [_single(row[name], kind) for name, kind in layout.kinds.items()]
+    return pa.RecordBatch.from_arrays(columns, schema=layout.schema)
 
 
 def row_of(rows: pa.RecordBatch, number: int = 0) -> Row:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ..amounts import ints, limbs
 from ..errors import ConfigError
 from ..schema import kind, nanoseconds, same
-from .addends import Addends
+from .addends import Addends, Bits
 from .variance import Array
 
 Rows = npt.NDArray[np.int64]
@@ -42,8 +42,9 @@ class Columns:
         return len(self.time)
 
     @cached_property
-    def _bought(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.source["tick_rule"].to_numpy() == 1)
+    def _bought(self) -> Bits:
+        bits = (self.source["tick_rule"].to_numpy() == 1).astype(np.int64)
+        return np.asarray(np.negative(bits, out=bits))
 
     @cached_property
     def _has_totals(self) -> bool:
@@ -68,7 +69,7 @@ class Columns:
         """The trades in which takers bought."""
         if self._has_totals:
             return np.asarray(self.source["total_buy_ticks"].to_numpy())
-        return self.ticks * self._bought
+        return self.ticks & self._bought
 
     def first_ids(self, rows: Rows) -> pa.Array:
         """Return the ids of the first trades behind some rows."""
@@ -162,7 +163,7 @@ def ends(starts: npt.NDArray[np.int64], rows: int) -> npt.NDArray[np.int64]:
 def windows(time: Rows, width: int) -> Rows:
     """Return the start of each time's window of the clock; windows are counted from midnight."""
     if DAY % width == 0:  # so that a window begins at midnight anyway
-        return np.asarray(time - time % width)
+        return time // width * width  # much faster than %
     return np.asarray(time - time % DAY % width)
 
 

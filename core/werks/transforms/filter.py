@@ -16,7 +16,7 @@ from ..hookspecs import hookimpl
 from ..options import duration
 from ..schema import kind, scales, schema
 from .addends import Addends, Mask
-from .carry import Folded, How, batch_of, earlier, later, merged, parted, plain, restored
+from .carry import Folded, How, Layout, batch_of, earlier, later, merged, parted, plain, restored
 from .columns import DAY, Columns, changes, columns, ends, only, windows, words
 
 _HOW: How = {
@@ -67,7 +67,7 @@ class Filter:
 
 class _Filtering:
     def __init__(self, options: Filter, schema: pa.Schema, state: State | None) -> None:
-        self._schema = schema
+        self._layout = Layout(schema)
         self._window = duration(options.window, "window")
         self._column = "size" if options.min_size is not None else "notional"
         least = options.min_size if options.min_size is not None else options.min_notional
@@ -81,7 +81,7 @@ class _Filtering:
         big = self._significant(cells)
         ended = np.append(False, big[:-1]).cumsum()
         window = windows(cells.time, self._window)
-        segments = _segments(cells, changes(ended, window), big, self._schema)
+        segments = _segments(cells, changes(ended, window), big, self._layout)
         head, same = self._open, False
         if head is not None:
             opened = windows(np.array([head["timestamp"]]), self._window)
@@ -104,10 +104,10 @@ class _Filtering:
 
     def flush(self) -> Iterator[pa.RecordBatch]:
         if self._open is not None:
-            yield batch_of(self._schema, self._open)
+            yield batch_of(self._layout, self._open)
 
     def state(self) -> State:
-        return {"open": plain(self._schema, self._open)}
+        return {"open": plain(self._layout.schema, self._open)}
 
     def _significant(self, cells: Columns) -> Mask:
         """Tell which rows stand for themselves."""
@@ -119,9 +119,7 @@ class _Filtering:
         return np.asarray(Addends.of(limbs(given)).at_least(self._least) & known)
 
 
-def _segments(
-    cells: Columns, begins: npt.NDArray[np.int64], big: Mask, schema: pa.Schema
-) -> Folded:
+def _segments(cells: Columns, begins: npt.NDArray[np.int64], big: Mask, layout: Layout) -> Folded:
     """Return a row for each segment; `big` marks the ticks that stand for themselves."""
     lasts = ends(begins, len(cells))
     rows = cells.source
@@ -147,7 +145,7 @@ def _segments(
         "total_ticks": added(cells.ticks, begins),
         "total_buy_ticks": added(cells.buy_ticks, begins),
     }
-    return Folded(schema, columns)
+    return Folded(layout, columns)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..schema import empty, nanoseconds, scales, schema
-from ..transforms.carry import Folded
+from ..transforms.carry import Folded, Layout
 from ..transforms.columns import Columns, changes, columns, ends, only, words
 
 _MINUTE = 60 * 10**9
@@ -107,4 +107,4 @@ def _folded(cells: Columns, ticks: pa.Schema) -> pa.RecordBatch:
         "low": np.minimum.reduceat(cells.low, first),
         "ticks": np.add.reduceat(cells.ticks, first),
     }
-    return Folded(ticks, columns).batch()
+    return Folded(Layout(ticks), columns).batch()

@@ -4,10 +4,9 @@ import operator
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from ...amounts import added
-from ..carry import Folded, How, Row, earlier, later, merged
+from ..carry import Folded, How, Layout, Row, earlier, later, merged
 from ..columns import Columns, ends, words
 from ..variance import between, realized
 
@@ -28,7 +27,7 @@ def fold(
     cells: Columns,
     begins: npt.NDArray[np.int64],
     complete: npt.NDArray[np.bool_],
-    schema: pa.Schema,
+    layout: Layout,
 ) -> Folded:
     """Return a bar for each group of rows; `timestamp` and `end` are its trades' times."""
     closes = ends(begins, len(cells))
@@ -50,7 +49,7 @@ def fold(
         "last_trade_id": cells.last_ids(closes),
         "complete": complete,
     }
-    return Folded(schema, columns)
+    return Folded(layout, columns)
 
 
 def join(one: Row, other: Row, price: int) -> Row:

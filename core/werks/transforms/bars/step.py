@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ...components import State
-from ..carry import Folded, Row, batch_of, parted, plain, restored
+from ..carry import Folded, Layout, Row, batch_of, parted, plain, restored
 from ..columns import Columns, columns
 from .fold import fold, join
 
@@ -70,7 +70,7 @@ class Making:
     """A step that makes bars by a rule."""
 
     def __init__(self, schema: pa.Schema, rule: Rule, state: State | None) -> None:
-        self._schema = schema
+        self._layout = Layout(schema)
         self._rule = rule
         self._open: Row | None = None
         if state is not None:
@@ -83,7 +83,7 @@ class Making:
         if not len(cells):
             return
         cut = self._rule.cut(cells, self._open)
-        bars = self._rule.label(fold(cells, cut.first, cut.complete, self._schema))
+        bars = self._rule.label(fold(cells, cut.first, cut.complete, self._layout))
         head = self._open
         if head is not None and cut.continues:
             head = join(head, bars.row(0), int(cells.price[0]))
@@ -99,7 +99,7 @@ class Making:
         if self._open is not None:
             complete = self._rule.closes(self._open, time)
             if complete is not None:
-                closed = batch_of(self._schema, _flagged(self._open, complete))
+                closed = batch_of(self._layout, _flagged(self._open, complete))
                 self._open = None
         self._rule.advanced(time)
         until = None if self._open is not None else time
@@ -116,11 +116,11 @@ class Making:
     def flush(self) -> Iterator[pa.RecordBatch]:
         """Yield the open bar as it stands."""
         if self._open is not None:
-            yield batch_of(self._schema, _flagged(self._open, False))
+            yield batch_of(self._layout, _flagged(self._open, False))
 
     def state(self) -> State:
         """Return the open bar and what the rule carries."""
-        return {"open": plain(self._schema, self._open), "rule": self._rule.state()}
+        return {"open": plain(self._layout.schema, self._open), "rule": self._rule.state()}
 
 
 def _flagged(bar: Row, complete: bool) -> Row:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from ...amounts import INT64_MAX
 from ...components import State
 from ...schema import nanoseconds
-from ..carry import Folded, Row, plain, restored, row_of
+from ..carry import Folded, Layout, Row, plain, restored, row_of
 from ..columns import DAY, Columns, changes, windows
 from .step import Cut
 
@@ -27,7 +27,7 @@ class Clock:
     """Ends a bar where its window of the clock ends; `carry` fills windows without trades."""
 
     def __init__(self, schema: pa.Schema, width: int, carry: bool) -> None:
-        self._schema = schema
+        self._layout = Layout(schema)
         self._width = width
         self._carry = carry
         self._last: Row | None = None
@@ -56,7 +56,7 @@ class Clock:
         """Return bars with the start and the end of their windows."""
         starts = self._starts(bars["timestamp"])
         labels = {"timestamp": starts, "end": self._ends(starts)}
-        return Folded(bars.schema, bars.columns | labels)
+        return Folded(bars.layout, bars.columns | labels)
 
     def closes(self, open_: Row, time: int) -> bool | None:
         """Return True once the bar's window has ended."""
@@ -107,7 +107,7 @@ class Clock:
         columns |= dict.fromkeys(("open", "high", "low", "close"), close)
         columns |= dict.fromkeys(_NOTHING, np.zeros(len(starts), np.int64))
         columns["complete"] = np.ones(len(starts), bool)
-        return Folded(self._schema, columns).batch()
+        return Folded(self._layout, columns).batch()
 
     def _grid(self, begin: int, end: int) -> Times:
         """Return the starts of all windows in [begin, end)."""
@@ -124,8 +124,8 @@ class Clock:
 
     def state(self) -> State:
         """Return the last bar, which windows without trades are filled from."""
-        return {"last": plain(self._schema, self._last), "torn": self._torn}
+        return {"last": plain(self._layout.schema, self._last), "torn": self._torn}
 
     def restore(self, state: State) -> None:
         """Go on from what `state` returned."""
-        self._last, self._torn = restored(self._schema, state["last"]), state["torn"]
+        self._last, self._torn = restored(self._layout.schema, state["last"]), state["torn"]
