@@ -5,7 +5,6 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import peers
@@ -22,7 +21,12 @@ _HEAD = ["", "werks M rows/s", "peer M rows/s", "ratio", "goal", "met", "came ou
 
 
 def run(place: Place, loops: int, bars: int, rounds: int) -> None:
-    """Compare with the ancestor on a day of `loops` trades, with mlfinpy on one of `bars`."""
+    """Compare with the ancestor on a day of `loops` trades, with mlfinpy on one of `bars`.
+
+    The fastest round of each counts: neighbours of a shared machine slow what works on arrays down
+    more than loops, and not in the same rounds.
+    """
+    print("the fastest of all rounds counts, of each.")
     _against_loops(place, loops, rounds)
     _against_mlfinpy(place, bars, rounds)
 
@@ -78,7 +82,7 @@ def _outputs(contender: Contender) -> list[dict[str, Any]]:
 
 
 def _line(name: str, both: tuple[Any, Any], bound: float, came: str) -> list[str]:
-    ours, theirs = (median(_speed(each[name]) for each in rounds) for rounds in both)
+    ours, theirs = (max(_speed(each[name]) for each in rounds) for rounds in both)
     ratio = ours / theirs
     cells = [f"{ours / 1e6:.2f}", f"{theirs / 1e6:.3f}", f"{ratio:.0f}", f"≥ {bound:g}"]
     return [name, *cells, "yes" if ratio >= bound else "NO", came]
