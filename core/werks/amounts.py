@@ -120,10 +120,9 @@ def _trailing(values: Limbs, low: Ints) -> int:
     some = values[:: len(values) // _SAMPLE + 1].tolist()
     shared = math.gcd(*(upper * 2**_WORD + (lower & _LOW64) for lower, upper in some))
     twos = int(np.bitwise_or.reduce(low))
-    zeros = 0
-    while zeros < _MOST_ZEROS and not shared % 10 ** (zeros + 1) and not twos & (1 << zeros):
-        zeros += 1
-    return zeros
+    digits = str(shared)
+    tens = len(digits) - len(digits.rstrip("0")) if shared else _MOST_ZEROS
+    return min(tens, (twos & -twos).bit_length() - 1 if twos else _MOST_ZEROS, _MOST_ZEROS)
 
 
 def narrow(values: Limbs) -> tuple[Ints, int] | None:
