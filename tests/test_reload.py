@@ -3,17 +3,19 @@
 import re
 import signal
 import sqlite3
+import sys
 import time
 from contextlib import closing
 
 import pyarrow.compute as pc
 import pytest
 
-from werks.pipeline import load
+from werks import Reload
+from werks.pipeline import Until, load, run
 
 from .commanded import Command
 from .compared import reader
-from .playing import DAY, HOUR, MIDNIGHT, NANO, Market, count, ledger_of
+from .playing import DAY, HOUR, MIDNIGHT, NANO, PIPELINE, Market, count, ledger_of, moment
 from .reloading import Edited, check, wait
 
 
@@ -47,6 +49,43 @@ def test_a_symbol_that_comes_has_its_past_and_no_gap_and_the_others_do_not_wait(
     with ledger_of(file) as ledger:
         assert ledger.gaps() == []
     check(market, market.file(), until)
+
+
+def test_calls_that_raise_stop_no_run_and_the_last_commit_is_made(market):
+    """The last segment has all rows here, so that without it there would be none."""
+    text = PIPELINE.replace("commit_every = 0.2", "commit_every = 600")
+    file, until = market.file(more='via = ["rest", "live"]', text=text), MIDNIGHT + 3 * HOUR
+    now, reload, asked, ends = moment(market.course), None, [], []
+
+    def is_over():
+        if not asked:
+            asked.append(reload())
+        if market.server.now < until:
+            return False
+        ends.append(time.monotonic())
+        if ends[-1] < ends[0] + 1:
+            return False
+        raise RuntimeError("this program cannot count")
+
+    def show(told):
+        sys.exit(f"nobody looks at {len(told)} figures")
+
+    def tell(line):
+        raise OSError(f"nobody reads that {line}")
+
+    reload = Reload(lambda: load(file, now), tell)
+    graph = load(file, now)
+    market.play(until, 7200)
+    given = Until(is_over, lambda: market.course.now, market.grace, reload, show)
+    report = run(graph, now=now, until=given)
+    said = {who: str(error) for who, error in report.errors}
+    assert said.keys() == {"Until.is_over", "Until.show", "Reload.tell"}
+    assert len(report.errors) == 3
+    assert said["Until.is_over"].startswith("the program, at Until.is_over: RuntimeError in test_")
+    assert said["Until.is_over"].endswith(": this program cannot count")
+    assert "SystemExit" in said["Until.show"]
+    assert "nobody reads that" in said["Reload.tell"]
+    assert count(market.root) == market.whole
 
 
 @pytest.mark.long

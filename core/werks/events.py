@@ -38,17 +38,33 @@ class Events:
         failed, self._failed = self._failed, []
         return failed
 
+    def guarded(
+        self, name: str, call: Callable[..., Any], otherwise: Any = None
+    ) -> Callable[..., Any]:
+        """Return a call of the program that runs us which raises nothing, as observers do not.
+
+        Where it would, `otherwise` is returned.
+        """
+
+        def called(*given: Any) -> Any:
+            try:
+                return call(*given)
+            except FOREIGN as error:
+                self._keep(name, name, f"the program, at {name}", error)
+                return otherwise
+
+        return called
+
     def _tell(self, event: str, **given: Any) -> None:
         for impl in reversed(getattr(self._manager.hook, event).get_hookimpls()):
             try:
                 impl.function(*(given[name] for name in impl.argnames))
             except FOREIGN as error:
-                self._keep(impl.plugin, event, error)
+                self._keep(self._name(impl.plugin), event, f"an observer, at {event}", error)
 
-    def _keep(self, plugin: object, event: str, error: BaseException) -> None:
+    def _keep(self, name: str, event: str, where: str, error: BaseException) -> None:
         if not isinstance(error, WerksError):
-            error = foreign(f"an observer, at {event}", error)
-        name = self._name(plugin)
+            error = foreign(where, error)
         if not self._known.isdisjoint(((name, event), (name, str(error)))):
             return
         self._known |= {(name, event), (name, str(error))}

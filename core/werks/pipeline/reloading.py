@@ -83,7 +83,7 @@ class Reloading:
 
     def tell(self, line: str) -> None:
         """Say what came of it."""
-        self._reload.tell(line)
+        self._hooks.guarded("Reload.tell", self._reload.tell)(line)
 
     def walk(self, symbols: Symbols) -> None:
         """Begin to read the past of some symbols of each source."""

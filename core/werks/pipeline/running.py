@@ -15,7 +15,7 @@ from .graph import Graph
 from .plan import Again
 from .report import Report
 from .task import DAY
-from .until import Until
+from .until import Until, guarded
 from .walking import Means, walk
 from .work import Progress
 
@@ -58,6 +58,7 @@ def run(
             with Http(settings.tries, quarantine=settings.quarantine) as http, ExitStack() as stack:
                 hooks = graph.config.plugins.events
                 hooks.begin()
+                until = guarded(until, hooks)
                 means = Means(ledger, http, executor, hooks, progress, apart)
                 live, ahead = again is None and graph.is_live, None
                 if live:

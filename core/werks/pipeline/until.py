@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..events import Events
+
 if TYPE_CHECKING:
     from .graph import Graph
 
@@ -39,7 +41,8 @@ class Until:
     """When listening is over, as it is asked again and again, and by which clock (ns).
 
     In silence a time counts as over `grace` seconds later, by that clock. `show` gets twice a
-    second what `werks top` shows, as plain data.
+    second what `werks top` shows, as plain data. What `is_over` or `show` raises is told as what an
+    observer raises; `is_over` ends listening by it.
     """
 
     is_over: Callable[[], bool] = lambda: False
@@ -47,6 +50,16 @@ class Until:
     grace: float = 2.0
     reload: Reload | None = None
     show: Callable[[Mapping[str, Any]], object] | None = None
+
+
+def guarded(until: Until, events: Events) -> Until:
+    """Return the same of which no call raises: that is told as an error of an observer is.
+
+    Listening is over where `is_over` would raise.
+    """
+    is_over = events.guarded("Until.is_over", until.is_over, True)
+    show = until.show and events.guarded("Until.show", until.show)
+    return attrs.evolve(until, is_over=is_over, show=show)
 
 
 @attrs.define
