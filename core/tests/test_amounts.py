@@ -144,10 +144,12 @@ def test_an_integer_is_found_in_its_row(values, data):
 
 
 _POSITIVE = st.integers(0, 2**63 - 1) | st.integers(0, 10**6) | st.integers(0, 2**66)
+_ANY = _POSITIVE | _POSITIVE.map(lambda value: -value)
 
 
 @often
-@given(st.lists(st.tuples(_POSITIVE, st.integers(0, 10**6) | st.integers(0, 2**58))))
+@given(st.lists(st.tuples(_ANY, st.integers(0, 10**6) | st.integers(-(2**58), 2**58))))
+@example([(-3, 2), (2**63 - 1, 2**58)])
 def test_products_are_exact(pairs):
     left, right = [one for one, _ in pairs], [other for _, other in pairs]
     found = amounts.product(arrays(left), arrays(right))
@@ -176,7 +178,7 @@ def test_quotients_are_truncated_exactly(pairs, factor):
 
 
 @often
-@given(st.lists(_POSITIVE.filter(lambda value: value < 2**60)), st.integers(0, 19))
+@given(st.lists(_ANY.filter(lambda value: abs(value) < 2**60)), st.integers(0, 19))
 def test_rescaling_multiplies_by_a_power_of_ten(values, up):
     assert whole(amounts.rescaled(arrays(values), up)) == [value * 10**up for value in values]
 

@@ -221,8 +221,9 @@ def single(value: int, scale: int) -> pa.Array:
 
 
 def product(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Limbs:
-    """Return left × right as limbs; both are `ints` and not negative."""
-    if object in (left.dtype, right.dtype):
+    """Return left × right as limbs; both are `ints`, and fast if nothing is negative."""
+    whole = object not in (left.dtype, right.dtype)
+    if not whole or (len(left) and min(left.min(), right.min()) < 0):
         return from_ints(left.astype(object) * right.astype(object))
     if len(left) and int(left.max()) * int(right.max()) <= INT64_MAX:
         return from_ints(left * right)
