@@ -13,7 +13,7 @@ from werks.pipeline import patient
 from werks.pipeline.patient import Patient
 from werks.schema import Scales, batch, schema, times, word
 
-DAY = Window("shop", "X", date(2024, 5, 2))
+DAY, OTHER = (Window("shop", symbol, date(2024, 5, 2)) for symbol in "XY")
 OF = schema("QUOTE", Scales(2, 2))
 
 
@@ -27,7 +27,8 @@ class Store:
 
     def __init__(self):
         self.rows: dict[Window, list[int]] = {}
-        self.lost = False
+        self.lost = self.broken = False
+        self.calls = 0
 
     def open(self):
         return Adding(self)
@@ -41,12 +42,19 @@ class Adding:
         self._fresh.setdefault(window, []).extend(batch["timestamp"].cast(pa.int64()).to_pylist())
 
     def append(self, window, nodes):
+        self._store.calls += 1
         kept = self._store.rows.setdefault(window, [])
         kept += self._fresh.pop(window, [])
         if self._store.lost:
             self._store.lost = False
             raise SinkError("the answer was lost")
         return {node: {"rows": len(kept)} for node in nodes}
+
+    def append_all(self, windows):
+        if self._store.broken:
+            self._store.broken = False
+            raise KeyError("a plugin's own")
+        return {window: self.append(window, nodes) for window, nodes in windows.items()}
 
     def resume(self, window, receipt):
         reach = receipt.get("quotes", {}).get("rows", 0)
@@ -79,3 +87,46 @@ def test_a_segment_that_is_durable_and_was_not_answered_is_there_once(quick, bef
                 writer.append(DAY, ["quotes"])
     assert store.rows[DAY] == list(range(8))
     assert writer.waits == 0
+
+
+@pytest.mark.parametrize("trouble", ["", "lost", "broken"])
+@pytest.mark.parametrize("at", [0, 2])
+def test_segments_that_are_made_at_once_are_there_once(quick, trouble, at):
+    """Also if the answer to all of them is lost, or the writer itself is broken."""
+    store = Store()
+    writer, windows = Patient(store.open, 1 << 20), (DAY, OTHER)
+    asked = []
+    for number in range(4):
+        for window in windows:
+            writer.write(window, "quotes", rows(number))
+        if trouble and number == at:
+            setattr(store, trouble, True)
+        writer.append_all({key: ["quotes"] for key in windows})
+        for window in windows:
+            with suppress(SinkError):
+                asked.append(writer.append(window, ["quotes"])["quotes"]["rows"])
+    for window in windows:
+        writer.append(window, ["quotes"])
+    assert store.rows == {key: [0, 1, 2, 3] for key in windows}
+    assert sorted(asked)[-2:] == [4, 4]
+    assert writer.waits == 0
+
+
+def test_a_receipt_of_segments_made_at_once_is_none_of_later_rows(quick):
+    store = Store()
+    writer = Patient(store.open, 1 << 20)
+    for window in (DAY, OTHER):
+        writer.write(window, "quotes", rows(1))
+    writer.append_all({DAY: ["quotes"], OTHER: ["quotes"]})
+    writer.write(DAY, "quotes", rows(2))
+    assert writer.append(DAY, ["quotes"]) == {"quotes": {"rows": 2}}
+    assert writer.append(OTHER, ["quotes"]) == {"quotes": {"rows": 1}}
+    assert store.calls == 3
+
+
+def test_one_window_is_not_worth_it(quick):
+    store = Store()
+    writer = Patient(store.open, 1 << 20)
+    writer.write(DAY, "quotes", rows(1))
+    writer.append_all({DAY: ["quotes"]})
+    assert store.calls == 0

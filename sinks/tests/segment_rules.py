@@ -227,6 +227,29 @@ class SegmentRules:
             given = [sample("trades", window, rows=4, seed=seed) for seed in range(3)]
             check(sink, *given, window=window)
 
+    def test_many_windows_are_appended_to_at_once(self, sink, writer):
+        """Where a writer can do that; each window goes on by itself, and is cut back by itself."""
+        if not hasattr(writer, "append_all"):
+            pytest.skip("its writer makes segments one by one")
+        windows, seeds = (OTHER, DAY, NEXT), range(3)
+        given = {each: [sample("trades", each, rows=4, seed=seed) for seed in seeds]
+                 for each in windows}  # fmt: skip
+        receipts = []
+        for seed in seeds:
+            for window in windows:
+                writer.write(window, "trades", given[window][seed])
+            receipts.append(writer.append_all({key: ["trades"] for key in windows}))
+            assert set(receipts[-1]) == set(windows)
+        for window in windows:
+            check(sink, *given[window], window=window)
+        append(writer, DAY, B)
+        writer.close()
+        another = sink.open(SCHEMAS)
+        another.resume(OTHER, receipts[0][OTHER])
+        another.close()
+        check(sink, given[OTHER][0], window=OTHER)
+        check(sink, *given[DAY], B)
+
     def test_a_segment_may_be_large(self, sink, writer):
         """What was missed in an outage may come as one segment."""
         append(writer, DAY, A)

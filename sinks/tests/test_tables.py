@@ -233,6 +233,25 @@ def test_an_append_does_not_mix_with_what_another_run_wrote(store, writer):
     assert store.read(DAY, "bars").equals(table("bars", sample("bars", rows=4, seed=3)))
 
 
+def test_many_windows_are_appended_to_or_none(store, writer):
+    other = Window(DAY.exchange, "ETHUSD", DAY.day)
+    windows = {DAY: ["bars"], other: ["bars"]}
+    for window in windows:
+        writer.write(window, "bars", sample("bars", window, rows=3))
+    first = writer.append_all(windows)
+    assert first == {key: {"bars": {"rows": 3}} for key in windows}
+    store.write(other, "bars", sample("bars", other, rows=4, seed=3))
+    for window in windows:
+        writer.write(window, "bars", sample("bars", window, rows=2, seed=9))
+    with pytest.raises(SinkError, match=r"another run has written rows of bazaar ETHUSD"):
+        writer.append_all(windows)
+    assert store.read(DAY, "bars").equals(table("bars", sample("bars", rows=3)))
+    writer.abort()
+    writer.resume(DAY, first[DAY])
+    writer.write(DAY, "bars", sample("bars", rows=2, seed=9))
+    assert writer.append_all({DAY: ["bars"]}) == {DAY: {"bars": {"rows": 5}}}
+
+
 def test_the_mark_is_in_the_transaction(store, writer):
     store.run("CREATE TABLE ledger (rows INTEGER)")
 

@@ -1,6 +1,6 @@
 """The writer of a sink with tables: each commit is a transaction, rows wait on disk until then."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import attrs
@@ -29,6 +29,10 @@ class _Reach:
     is_settled: bool = False
 
 
+_Reaches = dict[tuple[Window, str], _Reach]
+Proofs = Mapping[str, Proof | None]
+
+
 class TableWriter:
     """Writes the rows of a sink's nodes, a table a node, with their proofs in one more."""
 
@@ -50,17 +54,25 @@ class TableWriter:
         self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
     ) -> Receipt:
         """Replace the window's rows in the tables of these nodes, all in one transaction."""
-        return self._store(window, proofs, mark, {(window, node): _Reach(0) for node in proofs})
+        anew = {(window, node): _Reach(0) for node in proofs}
+        return self._store({window: proofs}, mark, anew)[window]
 
     def append(self, window: Window, nodes: Sequence[str], mark: Mark | None = None) -> Receipt:
         """Add what was written since last time behind the rows that are there."""
-        return self._store(window, dict.fromkeys(nodes), mark, self._reaches)
+        return self._store({window: dict.fromkeys(nodes)}, mark, self._reaches)[window]
+
+    def append_all(self, windows: Mapping[Window, Sequence[str]]) -> Mapping[Window, Receipt]:
+        """Add what was written since last time to several windows in one transaction."""
+        # Always in one order, or two runs could wait for each other's locks.
+        named = sorted(windows, key=lambda each: (each.exchange, each.symbol, each.name))
+        wanted = {window: dict.fromkeys(windows[window]) for window in named}
+        return self._store(wanted, None, self._reaches)
 
     def finish(
         self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
     ) -> Receipt:
         """Add what was written since last time, and the proofs of all."""
-        return self._store(window, proofs, mark, self._reaches)
+        return self._store({window: proofs}, mark, self._reaches)[window]
 
     def resume(self, window: Window, receipt: Receipt) -> None:
         """Cut the rows of a window back to those of a receipt, in the tables of all nodes."""
@@ -88,36 +100,47 @@ class TableWriter:
         self._database.close()
 
     def _store(
-        self,
-        window: Window,
-        proofs: Mapping[str, Proof | None],
-        mark: Mark | None,
-        reaches: dict[tuple[Window, str], _Reach],
-    ) -> Receipt:
+        self, windows: Mapping[Window, Proofs], mark: Mark | None, reaches: _Reaches
+    ) -> Mapping[Window, Receipt]:
         """Put the rows that wait behind those that are to stay, in one transaction."""
 
-        def work(connection: sa.Connection, again: bool) -> Receipt:
-            self._lock(connection, window)
-            receipt: Receipt = {}
-            for node, proof in proofs.items():
-                reach = reaches.get((window, node)) or _Reach(self._count(connection, window, node))
-                reach.is_settled = reach.is_settled and not again
-                reaches[window, node] = reach
-                rows = self._add(connection, window, node, reach)
-                receipt[node] = {"rows": rows} | ({"hash": proof.hash} if proof else {})
-            self._record(connection, window, proofs)
-            if mark:
-                mark(connection, receipt)
-            return receipt
+        def work(connection: sa.Connection, again: bool) -> Mapping[Window, Receipt]:
+            receipts = {}
+            for window, proofs in windows.items():
+                self._lock(connection, window)
+                receipts[window] = self._put(connection, window, proofs, reaches, again)
+                if mark:
+                    mark(connection, receipts[window])
+            return receipts
 
-        with self._parts.unbroken(), _in_doubt(reaches, window):
+        with self._parts.unbroken(), _in_doubt(reaches, windows):
             self._make_ready()
-            receipt = self._database.transact(work)
+            receipts = self._database.transact(work)
+        for window, proofs in windows.items():
+            for node, proof in proofs.items():
+                self._parts.forget(window, node)
+                self._reaches.pop((window, node), None)
+                if proof is None:
+                    rows = receipts[window][node]["rows"]
+                    self._reaches[window, node] = _Reach(rows, is_settled=True)
+        return receipts
+
+    def _put(
+        self,
+        connection: sa.Connection,
+        window: Window,
+        proofs: Proofs,
+        reaches: _Reaches,
+        again: bool,
+    ) -> Receipt:
+        receipt: Receipt = {}
         for node, proof in proofs.items():
-            self._parts.forget(window, node)
-            self._reaches.pop((window, node), None)
-            if proof is None:
-                self._reaches[window, node] = _Reach(receipt[node]["rows"], is_settled=True)
+            reach = reaches.get((window, node)) or _Reach(self._count(connection, window, node))
+            reach.is_settled = reach.is_settled and not again
+            reaches[window, node] = reach
+            rows = self._add(connection, window, node, reach)
+            receipt[node] = {"rows": rows} | ({"hash": proof.hash} if proof else {})
+        self._record(connection, window, proofs)
         return receipt
 
     def _make_ready(self) -> None:
@@ -169,20 +192,18 @@ class TableWriter:
         found = connection.scalar(last_of(self._tables.nodes[node], window, self._way))
         return 0 if found is None else int(found) + 1
 
-    def _record(
-        self, connection: sa.Connection, window: Window, proofs: Mapping[str, Proof | None]
-    ) -> None:
+    def _record(self, connection: sa.Connection, window: Window, proofs: Proofs) -> None:
         found = [record(self._way, window, node, proof) for node, proof in proofs.items() if proof]
         if found:
             connection.execute(self._tables.receipts.insert(), found)
 
 
 @contextmanager
-def _in_doubt(reaches: Mapping[tuple[Window, str], _Reach], window: Window) -> Iterator[None]:
+def _in_doubt(reaches: _Reaches, windows: Container[Window]) -> Iterator[None]:
     """Remember after an error that rows may have come to be there all the same."""
     try:
         yield
     except BaseException:
         for (of, _), reach in reaches.items():
-            reach.is_settled = reach.is_settled and of != window
+            reach.is_settled = reach.is_settled and of not in windows
         raise

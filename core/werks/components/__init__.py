@@ -165,6 +165,17 @@ class Writer(Protocol):
         ...
 
 
+class Together(Writer, Protocol):
+    """A writer that makes segments of many windows at the price of one, such as a transaction."""
+
+    def append_all(self, windows: Mapping[Window, Sequence[str]]) -> Mapping[Window, Receipt]:
+        """Append to the nodes of several windows, to all of them or to none; return the receipts.
+
+        What cannot be told of is done by `append`, window by window.
+        """
+        ...
+
+
 class Sink(Protocol):
     """A place for rows. `replaces` is whether a window that is written again replaces the first."""
 

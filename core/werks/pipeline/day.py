@@ -1,6 +1,6 @@
 """One window on its way: rows go through a flow of their own and into every sink."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -120,6 +120,11 @@ class Day:
             for sink in self.task.targets[node]:
                 self._writers[sink].write(window, node, batch)
             digests[node].add(batch)
+
+    def append_with(self, others: dict[Any, dict[Window, Sequence[str]]]) -> None:
+        """Add this window to those of which each writer makes segments at once."""
+        for name, nodes in self.sinks.items():
+            others.setdefault(self._writers[name], {})[self.window] = nodes
 
     def append(self) -> dict[str, Receipt]:
         """Close a segment: what came since the last one is durable in every sink.

@@ -21,6 +21,7 @@ from .reloading import Reloading
 from .replayed import prepared, replay
 from .report import Report
 from .streaming import Lost, Streaming, Turned
+from .together import append_together
 from .until import LiveFigures, Until
 from .walking import Means
 
@@ -245,6 +246,7 @@ class Listening:
     def _commit(self) -> None:
         marks: dict[Stream, str | None] = {}
         for source in self._sources:
+            append_together(source.streams.values())
             for symbol, stream in list(source.streams.items()):
                 with suppress(SinkError), self._alone(source, symbol):
                     self._mark(stream, marks)
@@ -257,8 +259,7 @@ class Listening:
 
     def _mark(self, stream: Streaming, marks: dict[Stream, str | None]) -> None:
         """Commit; if a sink fails, its rows wait, so does the mark; `full` ends the run."""
-        mark = stream.commit()
-        if mark is not None:
+        if (mark := stream.commit()) is not None:
             marks[stream.stream] = mark.text()
 
     def _left(self, source: LiveSource, stream: Streaming, marks: dict[Stream, str | None]) -> bool:

@@ -10,10 +10,13 @@ import attrs
 import pyarrow as pa
 
 from ..components import Mark, Proof, Receipt, Window, Writer
-from ..errors import SinkError, WerksError
+from ..errors import FOREIGN, SinkError, WerksError, foreign
 
 _IN_MEMORY = 64 << 20
 _LONGEST = 30.0
+
+# The windows that segments are made of, each with its nodes.
+Segments = dict[Window, Sequence[str]]
 
 
 @attrs.define
@@ -38,6 +41,7 @@ class Patient:
         self._writer: Writer | None = open_()
         self._waiting: dict[Window, list[_Rows]] = {}
         self._receipts: dict[Window, Receipt] = {}
+        self._ready: dict[Window, Receipt] = {}  # of segments that are made and not asked for yet
         self._bytes = 0
         self._file: IO[bytes] | None = None
         self._failed, self._again = 0, 0.0
@@ -59,6 +63,7 @@ class Patient:
             # Of a day that was opened by its first row nothing may be there: a first segment that
             # is durable and was not answered is cut away again.
             self._receipts.setdefault(window, {})
+        self._ready.pop(window, None)  # it holds these rows no more than it is asked for
         self._keep(window, node, batch)
         if self._writer is not None:
             try:
@@ -68,11 +73,33 @@ class Patient:
 
     def append(self, window: Window, nodes: Sequence[str], mark: Mark | None = None) -> Receipt:
         """Make a segment; SinkError if that must wait."""
+        if mark is None and window in self._ready:
+            return self._ready.pop(window)
         given = () if mark is None else (mark,)
         receipt: Receipt = self._tried(lambda writer: writer.append(window, nodes, *given))
         self._receipts[window] = receipt
         self._forget(window)
         return receipt
+
+    def append_all(self, windows: Segments) -> None:
+        """Make segments of windows at once, if the sink can; `append` then has their receipts.
+
+        Where that fails they wait, as if each had failed.
+        """
+        append = getattr(self._writer, "append_all", None)
+        if append is None or len(windows) < 2:
+            return
+        try:
+            receipts = self._tried(lambda _: append(windows))
+            made = {window: receipts[window] for window in windows}
+        except SinkError:  # the writer has been let go of, and each window hears why
+            return
+        except FOREIGN as error:  # foreign code, which may have left anything
+            self._fail(SinkError(str(foreign("append_all", error))))
+            return
+        for window, receipt in made.items():
+            self._receipts[window] = self._ready[window] = receipt
+            self._forget(window)
 
     def finish(
         self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None

@@ -250,13 +250,18 @@ class Streaming:
         self._follow((False, last))
         return turned
 
+    @property
+    def due(self) -> Day | None:
+        """The window that `commit` makes a segment of; None if nothing came."""
+        return self._day if self._day.fresh and not (self._day.closing or self._pending) else None
+
     def commit(self) -> Mark | None:
         """Make a segment of what came; return the mark to be written, None if nothing came.
 
         A day that is being closed takes no more segments, though a sink keeps it waiting; rows of
         the next one have come by then, and a mark would count them in.
         """
-        if not self._day.fresh or self._day.closing or self._pending:
+        if self.due is None:
             return None
         receipts = self._day.append()
         self._day.fresh = False
