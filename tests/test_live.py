@@ -12,6 +12,7 @@ from werks.components import Stream
 from werks.ledger import Ledger
 from werks.pipeline import load, run
 from werks.pipeline.claim import TakenError
+from werks_sinks.tablewriter import TableWriter
 
 from .stormed import EXCHANGES
 from .storming import GRACE, MIDNIGHT, MINUTE, Trial
@@ -112,6 +113,22 @@ def test_archive_rest_and_live_are_one_stream_without_a_gap(market):
         file = market.file()
         report = follow(market, file, market.until)
     assert not report.stopped
+    check(market, file)
+
+
+def test_a_table_gets_the_rows_of_all_symbols_by_one_transaction(market, monkeypatch):
+    widths, store = [], TableWriter._store
+
+    def stored(self, windows, *given):
+        widths.append(len(windows))
+        return store(self, windows, *given)
+
+    monkeypatch.setattr(TableWriter, "_store", stored)
+    market = market(MIDNIGHT + 2 * HOUR, MIDNIGHT + 3 * HOUR)
+    with market.server:
+        file = market.file()
+        follow(market, file, market.until)
+    assert widths.count(len(EXCHANGES["sim"].symbols)) > 1
     check(market, file)
 
 
