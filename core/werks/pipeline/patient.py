@@ -98,8 +98,8 @@ class Patient:
             self._fail(SinkError(str(foreign("append_all", error))))
             return
         for window, receipt in made.items():
-            self._receipts[window] = self._ready[window] = receipt
             self._forget(window)
+            self._receipts[window] = self._ready[window] = receipt
 
     def finish(
         self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
@@ -123,6 +123,7 @@ class Patient:
     def resume(self, window: Window, receipt: Receipt) -> None:
         """Cut a window back to a receipt."""
         self._receipts[window] = receipt
+        self._ready.pop(window, None)
         self._tried(lambda writer: writer.resume(window, receipt))
 
     def forget(self, window: Window) -> None:
@@ -132,7 +133,7 @@ class Patient:
 
     def abort(self) -> None:
         """Throw away what is not durable."""
-        for window in list(self._waiting):
+        for window in [*self._waiting, *self._ready]:
             self._forget(window)
         if self._writer is not None:
             self._writer.abort()
@@ -212,6 +213,7 @@ class Patient:
         return pa.ipc.open_stream(self._file).read_next_batch()
 
     def _forget(self, window: Window) -> None:
+        self._ready.pop(window, None)
         self._bytes -= sum(each.bytes for each in self._waiting.pop(window, ()))
         if not self._waiting and self._file is not None:
             self._file.close()
