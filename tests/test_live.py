@@ -12,6 +12,7 @@ from werks.components import Stream
 from werks.ledger import Ledger
 from werks.pipeline import load, run
 from werks.pipeline.claim import TakenError
+from werks.pipeline.listening import Listening
 from werks_sinks.tablewriter import TableWriter
 
 from .stormed import EXCHANGES
@@ -135,6 +136,22 @@ def test_a_table_gets_the_rows_of_all_symbols_by_one_transaction(market, monkeyp
 @pytest.mark.long
 def test_a_live_run_goes_over_midnight(market):
     market = market(MIDNIGHT - HOUR, MIDNIGHT + HOUR)
+    with market.server:
+        file = market.file()
+        follow(market, file, market.until)
+    check(market, file)
+
+
+def test_a_day_that_ends_before_its_streams_begin_is_whole(market, monkeypatch):
+    """The past was read up to its midnight, and it is over once they are made."""
+    market, begin = market(MIDNIGHT - HOUR, MIDNIGHT + HOUR), Listening._begin
+
+    def late(self, source):
+        while market.server.now < MIDNIGHT + HOUR // 4:
+            time.sleep(0.01)
+        begin(self, source)
+
+    monkeypatch.setattr(Listening, "_begin", late)
     with market.server:
         file = market.file()
         follow(market, file, market.until)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
+from datetime import date
 
 import attrs
 
@@ -24,6 +25,11 @@ class Ahead:
     inbox: Inbox | Replay
     sources: list[LiveSource]
     claims: Claims
+
+    def begin(self, day: date) -> None:
+        """Have all streams begin with a day, whose end may come before they do."""
+        for source in self.sources:
+            source.first = day
 
 
 def live(graph: Graph, http: Http, replayed: bool) -> list[Branch]:

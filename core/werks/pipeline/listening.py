@@ -10,20 +10,16 @@ from ..components import Stream, Window
 from ..errors import FOREIGN, SinkError, UnavailableError, WerksError, foreign
 from ..ledger import Ledger
 from ..live import ROOM, Arrived, Connected, Disconnected, Failed, Inbox, Item, Replay, Told
-from .ahead import Ahead, connected, heard, live
 from .figures import Watched, follow, watched
 from .graph import Graph
 from .holes import gaps_of
 from .livesource import LiveSource
 from .mark import entry
 from .newcomers import Newcomers
-from .reloading import Reloading
-from .replayed import prepared, replay
 from .report import Report
 from .streaming import Lost, Streaming, Turned
 from .together import append_together
 from .until import LiveFigures, Until
-from .walking import Means
 
 _TICK = 0.1
 # For so many seconds connections may take leave.
@@ -273,28 +269,3 @@ class Listening:
             self._report.errors.append((str(stream.stream), foreign(str(stream.stream), error)))
         source.forget(stream)
         return True
-
-
-def go_on(graph: Graph, means: Means, given: tuple[Report, Until], ahead: Ahead | None) -> None:
-    """Listen to the sources that have no end until that is over; the report gets what came.
-
-    Those that are connected by now are `ahead`.
-    """
-    (report, until), ledger = given, means.ledger
-    try:
-        with ExitStack() as stack:
-            replayed = live(graph, means.http, True)
-            if replayed:
-                tapes = replay(replayed, graph.config.settings.replay_speed)
-                replayed = [prepared(branch, tapes, ledger) for branch in replayed]
-                by_tape = attrs.evolve(until, clock=tapes.now)
-                played = connected(replayed, (graph, ledger, by_tape), tapes, stack)
-                Listening(graph, ledger, (report, by_tape), tapes).run(played.sources)
-            ahead = ahead or heard((graph, ledger, until), means.http, stack)
-            if ahead.sources:
-                newcomers = Newcomers(graph, Reloading(graph, means, until), report, ahead.claims)
-                Listening(graph, ledger, given, ahead.inbox, newcomers).run(ahead.sources)
-    except KeyboardInterrupt:
-        report.stopped = True
-    except WerksError as error:
-        report.errors.append(("live", error))

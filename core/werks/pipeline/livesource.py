@@ -66,12 +66,13 @@ class LiveSource:
         self.symbols = list(branch.source.symbols)
         self.waiting: dict[str, Waiting] = {}
         self.leaving: list[Streaming] = []
+        self.first: date | None = None  # the day on which streams begin; today if none is given
         self.streams: dict[str, Streaming] = {}
 
     def begin(self) -> None:
         """Open the sinks and go on where the history of all symbols ends."""
         self.writers = {name: self._writer(name) for name in self.task.task.sinks}
-        self.join(self.symbols)
+        self.join(self.symbols, self.first or self.today)
 
     def _past(self, stack: ExitStack, settings: Any) -> Asking | None:
         door = self._branch.source.doors.get("rest")
@@ -103,14 +104,14 @@ class LiveSource:
         """Return the stream of a symbol."""
         return Stream(self.exchange, symbol, self._branch.source.type)
 
-    def join(self, symbols: Iterable[str]) -> None:
-        """Go on with streams where their history ends; rows that have waited come behind it.
+    def join(self, symbols: Iterable[str], day: date) -> None:
+        """Go on with streams, from a day on; rows that have waited come behind their history.
 
         SinkError if a sink fails: those that are left may be tried again.
         """
         known = Knowledge(self._graph, self._ledger)
         for symbol in symbols:
-            self.streams[symbol] = stream = self._stream(symbol, known, self._ledger)
+            self.streams[symbol] = stream = self._stream(symbol, known, day)
             if symbol in self.waiting:
                 self.waiting[symbol].pour(stream.lane)
                 del self.waiting[symbol]
@@ -158,9 +159,9 @@ class LiveSource:
         alone = failed.every and isinstance(failed.error, MisfitError)  # the connection goes on
         return not alone and self._connections is not None and self._connections.split(failed)
 
-    def _stream(self, symbol: str, known: Knowledge, ledger: Ledger) -> Streaming:
-        source, stream = self._branch.source, self.stream(symbol)
-        day = self._day(stream)
+    def _stream(self, symbol: str, known: Knowledge, day: date) -> Streaming:
+        source, stream, ledger = self._branch.source, self.stream(symbol), self._ledger
+        day = self._day(stream, day)
         mark = Mark.of(text) if (text := ledger.live(stream)) else None
         prints = self.task.task.prints.fingerprints
         # A replay begins at its beginning, and nothing but a replay goes on behind one.
@@ -185,14 +186,11 @@ class LiveSource:
         streaming.reopen()
         return streaming
 
-    def _day(self, stream: Stream) -> date:
-        """Return the day on which a stream goes on.
-
-        It is today, unless that is over by the exchange's clock, which may be ahead of ours.
-        """
-        window = self._ledger.window(stream, self.today)
+    def _day(self, stream: Stream, day: date) -> date:
+        """Return a day, or the next if it is over by the exchange's clock, which may be ahead."""
+        window = self._ledger.window(stream, day)
         over = window is not None and window.finished and self._branch.source.replay is None
-        return self.today + timedelta(days=over)
+        return day + timedelta(days=over)
 
     def _lane(self, stream: Stream, place: Place) -> Lane | Unnumbered:
         if "trade_id" not in self.feed.schema.names:

@@ -102,7 +102,8 @@ class Newcomers:
 
         Of those that have seen a day end meanwhile that day is read first.
         """
-        over = [each for each, day in ready.items() if day < source.today]
+        today = source.today
+        over = [each for each, day in ready.items() if day < today]
         for each in {*over, *(ready.keys() - source.waiting.keys())}:
             del ready[each]
         if past := [each for each in over if each in source.waiting]:
@@ -110,7 +111,7 @@ class Newcomers:
         leaving = {stream.stream.symbol for stream in source.leaving}
         now = [each for each in ready if each not in leaving]
         try:
-            source.join(now)
+            source.join(now, today)
         except SinkError:
             pass  # it is tried again; the rows wait
         except Exception as error:  # of a plugin: it ends this symbol and no other

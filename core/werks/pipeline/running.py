@@ -63,16 +63,16 @@ def run(
                 live, ahead = again is None and graph.is_live, None
                 if live:
                     from .ahead import early  # only now: websockets cost time to import
-                    from .listening import go_on
+                    from .following import go_on
 
                     ahead = early((graph, ledger, until), http, stack)
                 report = walk(graph, means, now, again)
                 if not report.stopped:
                     _send_due(graph, report)
                 if live and not report.stopped:
-                    _catch_up(graph, means, (now, began), (report, until))
+                    last = _catch_up(graph, means, (now, began), (report, until))
                     apart.close()
-                    go_on(graph, means, (report, until), ahead)
+                    go_on(graph, means, (report, until), ahead, last)
                 report.errors += hooks.taken()
                 hooks.werks_run_ended(report=report)
                 report.errors += hooks.taken()
@@ -100,13 +100,14 @@ def _send_due(graph: Graph, report: Report) -> None:
 
 def _catch_up(
     graph: Graph, means: Means, began: tuple[datetime, int], given: tuple[Report, Until]
-) -> None:
-    """Read the days that have ended while the past was read."""
+) -> int:
+    """Read the days that have ended while the past was read; return when none had."""
     (now, since), (report, until) = began, given
     while not report.stopped and (clock := until.clock()) // DAY > since // DAY:
         now += timedelta(microseconds=(clock - since) // 1000)
         since = clock
         report.join(walk(graph, means, now))
+    return since
 
 
 def _executor(config: Config) -> Any:
