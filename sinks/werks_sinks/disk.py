@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import secrets
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -94,10 +95,10 @@ def remove(target: Path, root: Path) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from changing a folder meanwhile, so far as they ask for the same."""
     handle = None
-    with suppress(OSError):  # it is not there, or some network disk knows no locks
-        handle = os.open(folder, os.O_RDONLY)
-        fcntl.flock(handle, fcntl.LOCK_EX)
     try:
+        with suppress(OSError):  # it is not there, or some network disk knows no locks
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         if handle is not None:
@@ -111,6 +112,9 @@ class Aside:
         self._target, self._root = target, root
         name = f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp"
         self.path = target.with_name(name)
+        # Before there is a file: an interrupt may come between any two steps, and then it is this
+        # that removes it, once nobody holds the object or the process ends.
+        self._forgotten = weakref.finalize(self, _throw_away, self.path, root, os.getpid())
         self.file = self._created()
         with suppress(OSError):  # some network disks know no locks; nothing is swept there
             fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -125,6 +129,7 @@ class Aside:
         """Put the file in place of what is at the target."""
         with naming(self._target):
             self.path.replace(self._target)
+            self._forgotten.detach()
             sync(self._target.parent)
             self.file.close()
 
@@ -132,9 +137,8 @@ class Aside:
         """Throw the file away, and folders that are empty then."""
         with suppress(OSError):  # what cannot be flushed is thrown away all the same
             self.file.close()
-        with suppress(OSError):  # what cannot be removed now is swept by the next write
-            self.path.unlink()
-        prune(self.path.parent, self._root)
+        _throw_away(self.path, self._root, os.getpid())
+        self._forgotten.detach()
 
     def _created(self) -> BinaryIO:
         for attempt in range(10):
@@ -146,6 +150,14 @@ class Aside:
                 if attempt == 9:
                     raise
         raise AssertionError
+
+
+def _throw_away(path: Path, root: Path, process: int) -> None:
+    """Remove a hidden file, and folders that are empty then; a fork of its process lets it be."""
+    if os.getpid() == process:
+        with suppress(OSError):  # what cannot be removed now is swept by the next write
+            path.unlink()
+        prune(path.parent, root)
 
 
 def _lives(name: str) -> bool:

@@ -114,9 +114,10 @@ class Pending:
         Commit and upload of a window keep each other out, in all processes that share the folder.
         """
         path = entry.data.with_name(f".{entry.name}.lock")
-        with naming(path):
-            handle = _locked(path, wait)
+        handle = None
         try:
+            with naming(path):
+                handle = _locked(path, wait)
             yield handle is not None
         finally:
             if handle is not None:
@@ -140,6 +141,9 @@ def _locked(path: Path, wait: bool) -> int | None:
                 return None
             except OSError:  # some network disks know no locks
                 return handle
+            except BaseException:  # an interrupt, which may come when it is locked already
+                os.close(handle)
+                raise
             if _is(handle, path):
                 return handle
             os.close(handle)
