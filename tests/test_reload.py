@@ -12,6 +12,8 @@ import pytest
 
 from werks import Reload
 from werks.pipeline import Until, load, run
+from werks.pipeline.livesource import LiveSource
+from werks.transforms.bars.step import Making
 
 from .commanded import Command
 from .compared import reader
@@ -73,7 +75,7 @@ def test_calls_that_raise_stop_no_run_and_the_last_commit_is_made(market):
     def tell(line):
         raise OSError(f"nobody reads that {line}")
 
-    reload = Reload(lambda: load(file, now), tell)
+    reload = Reload(lambda: sys.exit("no file"), tell)
     graph = load(file, now)
     market.play(until, 7200)
     given = Until(is_over, lambda: market.course.now, market.grace, reload, show)
@@ -84,8 +86,35 @@ def test_calls_that_raise_stop_no_run_and_the_last_commit_is_made(market):
     assert said["Until.is_over"].startswith("the program, at Until.is_over: RuntimeError in test_")
     assert said["Until.is_over"].endswith(": this program cannot count")
     assert "SystemExit" in said["Until.show"]
-    assert "nobody reads that" in said["Reload.tell"]
+    assert "nobody reads that the run goes on as it was: reload: SystemExit" in said["Reload.tell"]
     assert count(market.root) == market.whole
+
+
+@pytest.mark.long
+def test_a_stream_that_an_error_has_stopped_comes_again_with_each_row_once(market, monkeypatch):
+    """What it had written and not committed is thrown away with it."""
+    until, stopped = MIDNIGHT + 5 * HOUR, []
+    push, abandon = Making.push, LiveSource.abandon
+
+    def bad(self, rows, node):
+        late = rows["timestamp"][-1].value > MIDNIGHT + 3 * HOUR
+        if not stopped and late and rows["symbol"][0].as_py() == "ETHUSD":
+            raise KeyError("a plugin's own")
+        return push(self, rows, node)
+
+    def abandoned(self, symbol):
+        abandon(self, symbol)
+        stopped.append(symbol)
+
+    monkeypatch.setattr(Making, "push", bad)
+    monkeypatch.setattr(LiveSource, "abandon", abandoned)
+    file, edited = market.file(more='via = ["rest", "live"]'), Edited(market, until)
+    edited.stop = market.has_all
+    edit = (MIDNIGHT + 3 * HOUR + HOUR // 2, lambda: wait(lambda: stopped), "live now")
+    report = edited.run(file, [edit])
+    assert stopped == ["ETHUSD"]
+    assert [who for who, _ in report.errors] == ["sim ETHUSD"]
+    check(market, file, until)
 
 
 @pytest.mark.long

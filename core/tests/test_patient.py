@@ -124,6 +124,34 @@ def test_a_receipt_of_segments_made_at_once_is_none_of_later_rows(quick):
     assert store.calls == 3
 
 
+def test_a_writer_whose_own_code_fails_is_told_of_and_asked_singly_from_then_on(quick):
+    store, given = Store(), {DAY: ["quotes"], OTHER: ["quotes"]}
+    writer = Patient(store.open, 1 << 20)
+    told = []
+    for number in range(3):
+        for window in given:
+            writer.write(window, "quotes", rows(number))
+        store.broken = True
+        told.append(writer.append_all(given))
+        for window in given:
+            assert writer.append(window, ["quotes"]) == {"quotes": {"rows": number + 1}}
+    assert "append_all: KeyError in test_patient.py:" in str(told[0])
+    assert told[1:] == [None, None]
+
+
+def test_a_failure_of_all_keeps_none_from_being_tried_by_itself():
+    """As in the last commit of a run, after which there is no other; and by the usual pauses."""
+    store, given = Store(), {DAY: ["quotes"], OTHER: ["quotes"]}
+    writer = Patient(store.open, 1 << 20)
+    for window in given:
+        writer.write(window, "quotes", rows(1))
+    store.lost = True
+    writer.append_all(given)
+    for window in given:
+        assert writer.append(window, ["quotes"]) == {"quotes": {"rows": 1}}
+    assert store.rows == {DAY: [1], OTHER: [1]}
+
+
 def test_one_window_is_not_worth_it(quick):
     store = Store()
     writer = Patient(store.open, 1 << 20)

@@ -250,6 +250,17 @@ class SegmentRules:
         check(sink, given[OTHER][0], window=OTHER)
         check(sink, *given[DAY], B)
 
+    def test_what_was_written_before_a_window_is_resumed_is_gone(self, sink, writer):
+        """It comes again, as all does that lies behind the receipt."""
+        receipt = append(writer, DAY, A)
+        writer.write(DAY, "trades", B)
+        writer.write(OTHER, "trades", sample("trades", OTHER, rows=4))
+        writer.resume(DAY, receipt)
+        append(writer, DAY, B, C)
+        append(writer, OTHER)
+        check(sink, A, B, C)
+        check(sink, sample("trades", OTHER, rows=4), window=OTHER)
+
     def test_a_segment_may_be_large(self, sink, writer):
         """What was missed in an outage may come as one segment."""
         append(writer, DAY, A)

@@ -88,6 +88,7 @@ class TableWriter:
         self._make_ready()
         self._database.transact(work)
         for node, reach in reaches.items():
+            self._parts.forget(window, node)  # they come again, as all that is behind the receipt
             self._reaches[window, node] = _Reach(reach.rows, is_settled=True)
 
     def abort(self) -> None:

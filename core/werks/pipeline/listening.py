@@ -242,7 +242,7 @@ class Listening:
     def _commit(self) -> None:
         marks: dict[Stream, str | None] = {}
         for source in self._sources:
-            append_together(source.streams.values())
+            self._report.errors += append_together(source)
             for symbol, stream in list(source.streams.items()):
                 with suppress(SinkError), self._alone(source, symbol):
                     self._mark(stream, marks)

@@ -45,6 +45,7 @@ class Patient:
         self._bytes = 0
         self._file: IO[bytes] | None = None
         self._failed, self._again = 0, 0.0
+        self._alone = False
         self.why = ""
 
     @property
@@ -81,25 +82,30 @@ class Patient:
         self._forget(window)
         return receipt
 
-    def append_all(self, windows: Segments) -> None:
+    def append_all(self, windows: Segments) -> WerksError | None:
         """Make segments of windows at once, if the sink can; `append` then has their receipts.
 
-        Where that fails they wait, as if each had failed.
+        Where that fails each of them is free to fail by itself. What the writer's own code raises
+        is returned, and it is not asked to do so again.
         """
-        append = getattr(self._writer, "append_all", None)
+        append = None if self._alone else getattr(self._writer, "append_all", None)
         if append is None or len(windows) < 2:
-            return
+            return None
         try:
             receipts = self._tried(lambda _: append(windows))
             made = {window: receipts[window] for window in windows}
-        except SinkError:  # the writer has been let go of, and each window hears why
-            return
+        except SinkError:
+            self._again = 0.0
+            return None
         except FOREIGN as error:  # foreign code, which may have left anything
-            self._fail(SinkError(str(foreign("append_all", error))))
-            return
+            ours = foreign("append_all", error)
+            self._fail(SinkError(str(ours)))
+            self._alone, self._again = True, 0.0
+            return ours
         for window, receipt in made.items():
             self._forget(window)
             self._receipts[window] = self._ready[window] = receipt
+        return None
 
     def finish(
         self, window: Window, proofs: Mapping[str, Proof], mark: Mark | None = None
@@ -164,9 +170,9 @@ class Patient:
         self._again = time.monotonic() + min(2.0**self._failed, _LONGEST)
         self._failed += 1
         if writer is not None:
-            with suppress(SinkError):  # it has failed already
+            with suppress(*FOREIGN):  # it has failed already
                 writer.abort()
-            with suppress(SinkError):
+            with suppress(*FOREIGN):
                 writer.close()
 
     def _recover(self) -> None:

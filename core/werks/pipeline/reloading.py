@@ -10,7 +10,7 @@ import attrs
 
 from ..components import Stream
 from ..config import Config, Node, SourceNode
-from ..errors import ConfigError, WerksError, foreign
+from ..errors import FOREIGN, ConfigError, WerksError, foreign
 from ..http import Http
 from ..live.aside import Aside
 from .doors import looked_up
@@ -77,7 +77,7 @@ class Reloading:
         found, self._named = self._named, None
         try:
             return found.result()
-        except Exception as error:  # the file, the exchange, or foreign code
+        except FOREIGN as error:  # the file, the exchange, or foreign code
             self.tell(f"the run goes on as it was: {in_words(error)}")
             return None
 
@@ -103,7 +103,7 @@ class Reloading:
             self._relay.tell(self._hooks)
             try:
                 yield each, each.report.result()
-            except Exception as error:  # what is live goes on, and these go live all the same
+            except FOREIGN as error:  # what is live goes on, and these go live all the same
                 failed = Report(self._graph.config.settings.name)
                 failed.errors.append(("history", _as_ours(error)))
                 yield each, failed
@@ -162,11 +162,11 @@ def _node(node: Node) -> tuple[Any, ...]:
     return node.kind, node.type, dict(node.options), node.inputs, node.beside
 
 
-def _as_ours(error: Exception) -> WerksError:
+def _as_ours(error: BaseException) -> WerksError:
     return error if isinstance(error, WerksError) else foreign("reload", error)
 
 
-def in_words(error: Exception) -> str:
+def in_words(error: BaseException) -> str:
     """Return an error as one line."""
     ours = _as_ours(error)
     return "; ".join(ours.problems) if isinstance(ours, ConfigError) else str(ours)

@@ -9,8 +9,8 @@ from ..schema import VARIANCE_SCALE
 
 Array = npt.NDArray[Any]
 Rows = npt.NDArray[np.int64]
-# Up to it floats are whole numbers without a hole, so that they can be added up exactly.
-_WHOLE = 2.0**53
+# Below these, sums of whole numbers are exact in floats and in integers of 64 bits.
+_FLOATS, _INTS = 2.0**53, 2.0**62
 
 
 def realized(price: Array, first: Rows) -> Array:
@@ -21,9 +21,11 @@ def realized(price: Array, first: Rows) -> Array:
     terms = _terms(price)
     terms[first] = 0
     sums = np.add.reduceat(terms, first)
-    if sums.max() <= _WHOLE:
+    if sums.max() < _FLOATS:
         return np.asarray(sums.astype(np.int64))
-    exact = np.array([int(term) for term in terms], object)  # prices at a tenth of those before
+    if terms.sum() < _INTS:
+        return np.asarray(np.add.reduceat(terms.astype(np.int64), first))
+    exact = np.array([int(term) for term in terms], object)  # a price at ten times one beside it
     return np.asarray(np.add.reduceat(exact, first))
 
 
