@@ -78,12 +78,12 @@ def test_a_connection_is_heard_until_the_one_in_its_place_is_answered(server, mo
     (old,) = connections._now
     server.wait(lambda: bool(old.since))
     server.delay(0.4, line=1)
-    connections.drop(["ETHUSD"])
     began = time.monotonic()
+    connections.drop(["ETHUSD"])
     while old.is_alive():
         connections.renew()
         time.sleep(0.01)
-    assert 0.3 < time.monotonic() - began < 3
+    assert 0.35 < time.monotonic() - began < 9
     connections.stop()
     assert Told(2, "BTCUSD", "acked", "") in list(inbox.take(0.1))
 

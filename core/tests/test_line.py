@@ -143,7 +143,7 @@ def test_a_half_open_connection_stays_silent_and_closes_at_once(server, line):
     assert line.receive(0.05) == ()
     began = time.monotonic()
     line.close()
-    assert time.monotonic() - began < 0.4
+    assert time.monotonic() - began < 2  # a farewell would be waited for, for longer
 
 
 def test_what_cannot_be_sent_is_an_error_that_names_the_address(server, line):

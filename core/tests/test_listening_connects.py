@@ -59,12 +59,12 @@ def test_who_waits_ends_at_once_when_it_is_over(asked):
 
 def test_a_host_that_asks_for_a_pause_is_left_alone_by_all():
     pace, over = Connects(), threading.Event()
-    pace.pause("wss://a.example", 0.2)
+    pace.pause("wss://a.example", 1.0)
     began = time.monotonic()
     assert pace.wait("wss://b.example/ws", LIMIT, over)
-    assert time.monotonic() - began < 0.15
+    assert time.monotonic() - began < 0.8
     assert pace.wait("wss://a.example/ws", LIMIT, over)
-    assert time.monotonic() - began >= 0.2
+    assert time.monotonic() - began >= 1
 
 
 @pytest.mark.parametrize("host", sorted(connects._HERE))
@@ -73,7 +73,7 @@ def test_this_machine_has_no_limit(host):
     url = f"ws://[{host}]:1234" if ":" in host else f"ws://{host}:1234"
     began = time.monotonic()
     assert all(pace.wait(url, LIMIT, over) for _ in range(50))
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4  # with the limit, 50 take 4 s and more
 
 
 @attrs.frozen
