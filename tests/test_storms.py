@@ -87,7 +87,7 @@ def test_an_hour_of_storm_loses_and_doubles_nothing(market, name, seed):
 
 
 def test_a_run_that_is_killed_in_a_storm_goes_on(market):
-    survive_kills(market("binance", 4, 60), 1)
+    survive_kills(market("binance", 4, 20), 1)
 
 
 @pytest.mark.long
