@@ -71,7 +71,7 @@ def main(kind, folder):
             gc.collect()
         assert not list(folder.rglob(".*")), interrupt.where
         assert target.read_bytes() == whole, interrupt.where
-    print(steps)
+    sys.stdout.write(f"{steps}\n")
 
 
 if __name__ == "__main__":
