@@ -1,7 +1,9 @@
 """A published file lies whole on this disk while it is used, and not a moment longer."""
 
 import hashlib
+import os
 import tempfile
+import time
 from datetime import date
 from pathlib import Path
 
@@ -143,6 +145,19 @@ def test_a_cached_file_is_kept_and_used_again(published, http, loopback, tmp_pat
     assert files == [f"{host}/trading/a_20b/day.csv"]
 
 
+def test_what_killed_downloads_have_left_in_the_cache_is_removed(published, http, tmp_path):
+    file = published()
+    with fetched(file, http, tmp_path) as path:
+        path.unlink()
+    old, new, another = (path.with_name(f".{name}") for name in ("day.csv.1", "day.csv.2", "b.1"))
+    for left in (old, new, another):
+        left.write_bytes(b"cut off")
+    for left in (old, another):
+        os.utime(left, (time.time() - 4000,) * 2)
+    with fetched(file, http, tmp_path) as path:
+        assert sorted(path.parent.iterdir()) == [another, new, path]
+
+
 @pytest.mark.parametrize("error", [MessageError, DataError, ChecksumError])
 def test_a_cached_file_that_is_broken_is_fetched_anew(published, http, tmp_path, loopback, error):
     file = published(body=b"cut off")
@@ -223,6 +238,6 @@ def test_a_cache_that_cannot_be_made_is_named(published, http, tmp_path, folder)
 def test_a_folder_for_temporary_files_that_is_not_there_is_named(published, http, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
     with pytest.raises(
-        WerksError, match=r"^/nowhere/at/all/\S*: day.csv cannot be kept .* set TMPDIR$"
+        WerksError, match=r"^/nowhere/at/all: day.csv cannot be kept .* set TMPDIR$"
     ):
         fetched(published(), http).__enter__()

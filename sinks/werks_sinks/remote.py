@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
@@ -15,6 +14,7 @@ import pyarrow as pa
 
 from werks.components import Proof, Receipt, Window
 from werks.errors import SinkError
+from werks.scratch import scratch
 
 from .asking import UnreachableError
 from .bucket import Bucket, Found
@@ -65,8 +65,8 @@ class Remote:
 
         SinkError if the store cannot be asked.
         """
-        with TemporaryDirectory(prefix="werks-s3-") as place, self._naming(safe(node), place):
-            self._mirror(node, Path(place))
+        with scratch() as place, self._naming(safe(node), place):
+            self._mirror(node, place)
             found = dict(self._at(place).proofs(node))
         for window, proof in (found | dict(self._here.proofs(node))).items():
             if window.day or proof is None or proof.rows:  # else a remainder to be taken away
@@ -78,8 +78,8 @@ class Remote:
         if entry.waits or self._grows(window, node):
             yield from self._here.read(window, node, schema)
             return
-        with TemporaryDirectory(prefix="werks-s3-") as place, self._naming("", place):
-            twin = self._twin(entry) or Entry(Path(place), entry.key)
+        with scratch() as place, self._naming("", place):
+            twin = self._twin(entry) or Entry(place, entry.key)
             if twin.root != self.kept:
                 twin.data.parent.mkdir(parents=True)
                 self.bucket.fetch(entry.key, twin.data)
@@ -89,8 +89,8 @@ class Remote:
     def _here(self) -> Any:
         return self.sink(self.pending.root)
 
-    def _at(self, place: str) -> Folder:
-        return attrs.evolve(self.pending.folder, path=Path(place))
+    def _at(self, place: Path) -> Folder:
+        return attrs.evolve(self.pending.folder, path=place)
 
     def _grows(self, window: Window, node: str) -> bool:
         return size_of(self.pending.folder.segments(window, node)) is not None
@@ -139,16 +139,16 @@ class Remote:
             path.write_bytes(contents.get(key) or b"")
 
     @contextmanager
-    def _naming(self, key: str, place: str) -> Iterator[None]:
+    def _naming(self, key: str, place: Path) -> Iterator[None]:
         """Name objects, not the files that they were fetched to; an outage is an error here."""
         try:
             yield
         except UnreachableError as error:
             raise SinkError(f"{self.bucket.url(key)} {error}; run again later") from None
         except SinkError as error:
-            if place not in str(error):
+            if str(place) not in str(error):
                 raise
-            raise SinkError(str(error).replace(place, self.bucket.url())) from error
+            raise SinkError(str(error).replace(str(place), self.bucket.url())) from error
 
     def _say(self, error: UnreachableError) -> None:
         """Say that the store is away, and do not ask it again for each of many windows."""

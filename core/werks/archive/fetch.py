@@ -3,17 +3,20 @@
 import hashlib
 import os
 import re
-import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ..components import File
 from ..errors import ChecksumError, DataError, MessageError, MissingError, WerksError
 from ..http import Http
+from ..scratch import scratch
 
 Content = Callable[[File], Iterable[bytes]]
+# In seconds: nobody writes a file any more that has not grown for so long.
+_ABANDONED = 3600.0
 
 
 @contextmanager
@@ -37,10 +40,10 @@ def fetched(
             path.unlink(missing_ok=True)
             raise
         return
-    with _keeping(file, "the folder for temporary files", "make room or set TMPDIR"):
-        made = tempfile.TemporaryDirectory(prefix="werks-")
-    with made as folder:
-        path = Path(folder) / _safe(file.name)
+    with ExitStack() as stack:
+        with _keeping(file, "the folder for temporary files", "make room or set TMPDIR"):
+            folder = stack.enter_context(scratch())
+        path = folder / _safe(file.name)
         with _keeping(file, path, "make room or set TMPDIR"):
             _bring(file, http, path, content)
         yield path
@@ -62,6 +65,7 @@ def _cached(file: File, http: Http, cache: Path, content: Content | None) -> Pat
     with _keeping(file, path, "make room or name another folder as cache"):
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
             aside = path.with_name(f".{path.name}.{os.getpid()}")
             try:
                 _bring(file, http, aside, content)
@@ -69,6 +73,16 @@ def _cached(file: File, http: Http, cache: Path, content: Content | None) -> Pat
             finally:
                 aside.unlink(missing_ok=True)
     return path
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes have left of a file, on whichever machine they were."""
+    for name in os.listdir(path.parent):  # noqa: PTH208  (a path a name would cost more)
+        if name.startswith(f".{path.name}."):
+            with suppress(OSError):  # it is gone by now
+                left = path.with_name(name)
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    left.unlink()
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The rows of a file, stream by stream and in order, whatever the order that they stand in."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 
 from ..order import Ascending, Spool, Unordered, numbers
 from ..schema import nanoseconds
+from ..scratch import scratch
 from .tally import Tally
 
 # Opens the rows of a file anew: (stream, rows) in the file's order.
@@ -26,8 +26,8 @@ def read(opened: Opened, made: Made, name: str, numeric: bool) -> dict[str, tupl
     try:
         return _straight(opened, made, name, numeric)
     except Unordered:
-        with tempfile.TemporaryDirectory(prefix="werks-") as folder:
-            return _sorted(opened, made, (name, numeric), Path(folder))
+        with scratch() as folder:
+            return _sorted(opened, made, (name, numeric), folder)
 
 
 def _straight(opened: Opened, made: Made, name: str, numeric: bool) -> dict[str, tuple[Tally, str]]:

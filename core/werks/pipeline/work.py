@@ -6,7 +6,6 @@ A task is plain data and so is its outcome, so it can run in this process or in 
 """
 
 import pickle
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from ..errors import FOREIGN, WerksError, foreign
 from ..http import Http
 from ..order import Ascending, Spool, Unordered
 from ..plugins import Plugins
+from ..scratch import scratch
 from .rows import Rows, opened
 from .task import Done, StreamTask, Task
 from .windows import Windows
@@ -86,8 +86,8 @@ class _Reading:
         except Unordered:
             # What was done of a longer file is done again: rows that belong there may come later.
             self._done.clear()
-            with tempfile.TemporaryDirectory(prefix="werks-") as folder:
-                spools = self._spool(Path(folder))
+            with scratch() as folder:
+                spools = self._spool(folder)
                 with self._windows() as windows:
                     self._sorted(windows, spools)
 
