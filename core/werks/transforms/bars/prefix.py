@@ -1,7 +1,6 @@
 """Running sums, searched exactly."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
 
 import numpy as np
 
@@ -73,30 +72,36 @@ class Prefix:
             row += 1
         return row
 
-    def closing(self, begin: int, goal: int) -> Iterator[int]:
-        """Yield the rows that bring the sum to `goal`, counted from `begin`, then from each."""
-        if begin >= self._rows:
-            return
+    def closing(self, begin: int, goal: int, end: int) -> list[int]:
+        """Return the rows before `end` that bring the sum to `goal`.
+
+        It is counted from `begin` on, then from each.
+        """
+        if begin >= end:
+            return []
         goal = -(-goal // self._unit)
         if (self._before(self._rows) // goal) * _FEW > self._rows:
-            yield from self._many(begin, goal)
-            return
-        while (row := self._first(self._before(begin) + goal, begin)) < self._rows:
-            yield row
+            return self._many(begin, goal, end)
+        found = []
+        while (row := self._first(self._before(begin) + goal, begin)) < end:
+            found.append(row)
             begin = row + 1
+        return found
 
-    def _many(self, begin: int, goal: int) -> Iterator[int]:
+    def _many(self, begin: int, goal: int, end: int) -> list[int]:
         least = min(goal >> self._bits, INT64_MAX)
         sought = np.minimum(np.append(0, self._short[:-1]), INT64_MAX - least) + least
         found = np.searchsorted(self._short, sought)
         # The bits that were left out may put the true row after the one that was found.
         near = self._short[np.minimum(found, self._rows - 1)] <= sought + 1
         rows, sure = found.tolist(), (~near if self._bits else np.ones(len(near), bool)).tolist()
-        while begin < self._rows:
+        closing = []
+        while begin < end:
             row = rows[begin]
             if not sure[begin]:
                 row = self._exact(row, self._before(begin) + goal)
-            if row >= self._rows:
-                return
-            yield row
+            if row >= end:
+                break
+            closing.append(row)
             begin = row + 1
+        return closing

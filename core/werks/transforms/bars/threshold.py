@@ -10,7 +10,7 @@ import pyarrow as pa
 from ...components import State
 from ..addends import Addends
 from ..carry import Folded, Row
-from ..columns import DAY, Columns
+from ..columns import DAY, Columns, changes
 from .prefix import Prefix
 from .step import Cut
 
@@ -45,25 +45,22 @@ class Threshold:
         """Return where the sum reaches the threshold, or a period ends."""
         given = getattr(cells, self._by)
         prefix = Prefix(given if isinstance(given, Addends) else Addends.of_ints(given))
-        periods = _period(cells.time, self._reset)
-        days = cells.time // DAY if self._adaptive else periods
-        same = self._period in (None, int(periods[0]))
-        if not same:
-            self._sum = 0
-        self._period = int(periods[-1])
-        first, complete = [0], []
-        for begin, end in self._segments(periods, days):
-            if begin and periods[begin] != periods[begin - 1]:
+        same, first, complete = True, [0], list[bool]()
+        for begin, end, period, day in self._stretches(cells.time):
+            if self._period not in (None, period):
                 self._sum = 0
-                if first[-1] != begin:
+                if begin == 0:
+                    same = False
+                elif first[-1] != begin:
                     first.append(begin)
                     complete.append(False)
+            self._period = period
             if self._adaptive:
-                self._enter(int(days[begin]))
+                self._enter(day)
                 self._today += prefix.before(end) - prefix.before(begin)
-            for after in self._ends(prefix, begin, end):
-                first.append(after)
-                complete.append(True)
+            ends = self._ends(prefix, begin, end)
+            first += ends
+            complete += [True] * len(ends)
         closed = first[-1] == len(cells)
         if closed:
             first.pop()
@@ -71,32 +68,36 @@ class Threshold:
             complete.append(True)
         return Cut(np.array(first), same, False, np.array(complete, bool), closed)
 
-    def _segments(self, periods: Times, days: Times) -> Iterator[tuple[int, int]]:
-        """Yield (first row, row after the last) of the stretches with one period and threshold."""
-        new = periods[1:] != periods[:-1]
-        if self._adaptive:
-            new |= days[1:] != days[:-1]
-        bounds = [0, *(np.flatnonzero(new) + 1).tolist(), len(periods)]
-        yield from pairwise(bounds)
+    def _stretches(self, time: Times) -> Iterator[tuple[int, int, int, int]]:
+        """Yield (first row, row after the last, period, day) of what has one of each.
 
-    def _ends(self, prefix: Prefix, begin: int, end: int) -> Iterator[int]:
-        """Yield the row after each row that closes a bar."""
+        Where nobody asks for the day it is 0.
+        """
+        if self._reset == "never" and not self._adaptive:
+            yield 0, len(time), 0, 0
+            return
+        periods = _period(time, self._reset)
+        days = time // DAY if self._adaptive else np.zeros(len(time), np.int64)
+        for begin, end in pairwise([*changes(periods, days).tolist(), len(time)]):
+            yield begin, end, int(periods[begin]), int(days[begin])
+
+    def _ends(self, prefix: Prefix, begin: int, end: int) -> list[int]:
+        """Return the row after each row that closes a bar."""
+        found = []
         while begin < end:
             base = prefix.before(begin)
             row = max(prefix.first(base + self._goal - self._sum), begin)
             if row >= end:
                 self._sum += prefix.before(end) - base
-                return
+                break
             self._sum += prefix.before(row + 1) - base - self._goal
             begin = row + 1
-            yield begin
+            found.append(begin)
             if not self._carry:
                 self._sum = 0
-                for row in prefix.closing(begin, self._goal):
-                    if row >= end:
-                        break
-                    begin = row + 1
-                    yield begin
+                found += [row + 1 for row in prefix.closing(begin, self._goal, end)]
+                begin = found[-1]
+        return found
 
     def _enter(self, day: int) -> None:
         """Take note that rows of a day come: the days before it are whole, even without a trade."""
