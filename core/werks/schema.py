@@ -37,7 +37,7 @@ __all__ = [
 
 VERSION = 1
 # Columns of a word that are so short are cut from one that is kept, of so many texts at most.
-_SHORT, _TEXTS = 16, 4096
+_SHORT, _TEXTS = 256, 4096
 _KIND, _VERSION = b"werks.schema", b"werks.version"
 
 
