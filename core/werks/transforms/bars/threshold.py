@@ -71,15 +71,15 @@ class Threshold:
     def _stretches(self, time: Times) -> Iterator[tuple[int, int, int, int]]:
         """Yield (first row, row after the last, period, day) of what has one of each.
 
-        Where nobody asks for the day it is 0.
+        The day is the period where nobody asks for it.
         """
         if self._reset == "never" and not self._adaptive:
             yield 0, len(time), 0, 0
             return
         periods = _period(time, self._reset)
-        days = time // DAY if self._adaptive else np.zeros(len(time), np.int64)
-        for begin, end in pairwise([*changes(periods, days).tolist(), len(time)]):
-            yield begin, end, int(periods[begin]), int(days[begin])
+        keys = (periods, time // DAY) if self._adaptive else (periods,)
+        for begin, end in pairwise([*changes(*keys).tolist(), len(time)]):
+            yield begin, end, int(periods[begin]), int(keys[-1][begin])
 
     def _ends(self, prefix: Prefix, begin: int, end: int) -> list[int]:
         """Return the row after each row that closes a bar."""
